@@ -1,0 +1,44 @@
+"""What every way in gives to the parsers: a run of lines of one origin, in columns."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where lines came from; what is not known is an empty text.
+
+    ``source`` names it in the ledger, at most 256 characters: ``cloudwatch:/aws/lambda/checkout``, ``file:/var/log/syslog``, ``stdin``, ``gateway:bulk``.
+    ``stream`` is the index name that a ``_bulk`` client wrote to, else the kind of the source (``cloudwatch``, ``file``, ...).
+    """
+
+    source: str
+    stream: str
+    account: str = ""
+    region: str = ""
+    log_group: str = ""
+    log_stream: str = ""
+    host: str = ""
+    service: str = ""
+    format: str = ""
+    """The name of the format, where the user said it; empty: detect it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Log lines of one origin, in the order of arrival.
+
+    ``text``: the lines without their line ends (string, never null; invalid UTF-8 was replaced before). ``event_id``: string, never null, unique.
+    ``event_time``: timestamp[us], UTC; null where the envelope gives none: then the line's own time counts, else ``received_us``.
+    """
+
+    origin: Origin
+    received_us: int
+    text: pa.StringArray
+    event_id: pa.StringArray
+    event_time: pa.TimestampArray
+
+    def __len__(self) -> int:
+        """How many lines."""
+        return len(self.text)

@@ -1,0 +1,87 @@
+"""The only door to boto3 and opensearch-py clients.
+
+Everything else takes a client, or a port of the one or two calls that it uses, as an argument.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
+
+import boto3
+from botocore.config import Config
+
+from tailrace.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_firehose import FirehoseClient
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_xray import XRayClient
+    from opensearchpy import OpenSearch
+
+Service = Literal["firehose", "kinesis", "logs", "s3", "sns", "ssm", "xray"]
+
+CONNECT_TIMEOUT_S: Final = 5
+READ_TIMEOUT_S: Final = 60
+
+
+@overload
+def client(service: Literal["firehose"], settings: Settings) -> "FirehoseClient": ...
+@overload
+def client(service: Literal["kinesis"], settings: Settings) -> "KinesisClient": ...
+@overload
+def client(service: Literal["logs"], settings: Settings) -> "CloudWatchLogsClient": ...
+@overload
+def client(service: Literal["s3"], settings: Settings) -> "S3Client": ...
+@overload
+def client(service: Literal["sns"], settings: Settings) -> "SNSClient": ...
+@overload
+def client(service: Literal["ssm"], settings: Settings) -> "SSMClient": ...
+@overload
+def client(service: Literal["xray"], settings: Settings) -> "XRayClient": ...
+
+
+def client(service: Service, settings: Settings) -> Any:
+    """Make a boto3 client: standard retries, time-outs of 5 s to connect and 60 s to read.
+
+    With ``aws_endpoint_url`` set (an emulator on this machine) the credentials are the word ``test``, so that no real ones are ever sent there.
+    """
+    endpoint = (settings.s3_endpoint_url if service == "s3" else "") or settings.aws_endpoint_url or None
+    return boto3.client(
+        service,
+        region_name=settings.region,
+        endpoint_url=endpoint,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            retries={"mode": "standard", "max_attempts": 4},
+            s3={"addressing_style": "path"} if endpoint else {},
+        ),
+        **_emulator_credentials(settings),
+    )
+
+
+def _emulator_credentials(settings: Settings) -> dict[str, str]:
+    if not settings.aws_endpoint_url:
+        return {}
+    return {"aws_access_key_id": "test", "aws_secret_access_key": "testtest"}
+
+
+def opensearch(settings: Settings, *, timeout_s: float = 30) -> "OpenSearch":
+    """Make an OpenSearch client: basic authentication, or signed requests for an address on AWS; no retries (ours are per item)."""
+    from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection  # noqa: PLC0415 - 187 ms
+
+    auth: Any = None
+    if settings.opensearch_user:
+        auth = (settings.opensearch_user, settings.opensearch_password)
+    elif settings.opensearch_url.rstrip("/").endswith(".amazonaws.com"):
+        auth = Urllib3AWSV4SignerAuth(boto3.Session().get_credentials(), settings.region, "es")
+    return OpenSearch(
+        hosts=[settings.opensearch_url],
+        http_auth=auth,
+        connection_class=Urllib3HttpConnection,
+        timeout=timeout_s,
+        max_retries=0,
+        retry_on_timeout=False,
+    )

@@ -1,0 +1,172 @@
+"""The settings, one table: each with its default, its environment name ``TAILRACE_<NAME>``, its key in a TOML file, and what it means.
+
+Order, the last wins: default, the file that ``TAILRACE_CONFIG`` names (or ``tailrace.toml`` in the current folder), the environment, the command line.
+This is the one module that reads the environment. ``tailrace doctor`` shows where each value came from.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, get_type_hints
+
+import msgspec
+
+from tailrace.errors import FileError, SettingError, nearest
+
+PREFIX: Final = "TAILRACE_"
+CONFIG_NAME: Final = "tailrace.toml"
+HIDDEN: Final = frozenset({"opensearch_password", "smtp_password"})
+"""Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
+
+
+def _setting(default: Any, meaning: str) -> Any:  # noqa: ANN401 - a default has the type of its setting
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, read; see the table in ``docs/configuration.md``."""
+
+    home: Path = _setting(Path("data"), "folder of everything that is kept on this machine")
+    lake: str = _setting("", "the lake: a folder or s3://bucket/prefix; empty: `lake` below home")
+    region: str = _setting("us-east-1", "AWS region")
+    aws_endpoint_url: str = _setting("", "address of an AWS emulator; empty: AWS")
+    s3_endpoint_url: str = _setting("", "address of an S3 server of one's own; empty: the AWS endpoint")
+    opensearch_url: str = _setting("", "address of OpenSearch; empty: none, searches go to the lake")
+    opensearch_user: str = _setting("", "user name for OpenSearch; empty and on AWS: requests are signed")
+    opensearch_password: str = _setting("", "password for OpenSearch, or ssm:/name or secretsmanager:name")
+    trino_url: str = _setting("", "address of Trino; empty: none")
+    gateway_host: str = _setting("127.0.0.1", "address that the gateway binds")
+    gateway_port: int = _setting(9400, "port of the gateway")
+    dashboard_host: str = _setting("127.0.0.1", "address that the dashboard binds")
+    dashboard_port: int = _setting(8501, "port of the dashboard")
+    xray_host: str = _setting("127.0.0.1", "address that the X-Ray daemon binds")
+    xray_port: int = _setting(2000, "UDP and TCP port of the X-Ray daemon; 2000 is what the SDKs expect")
+    formats: str = _setting("", "folder of the user's own format files")
+    rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
+    saved_queries: str = _setting("", "folder of the user's own saved queries")
+    fields_file: str = _setting("", "file that declares types of attributes; empty: `fields.yaml` below home")
+    lake_flush_after_s: float = _setting(1.0, "seconds after which rows that wait are written to the lake")
+    lake_flush_bytes: int = _setting(64 * 1024 * 1024, "bytes in memory at which rows that wait are written to the lake")
+    spool_max_bytes: int = _setting(4 * 1024**3, "bytes on disk at which the spool refuses more input")
+    inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
+    search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")
+    duckdb_memory: str = _setting("1GB", "memory that DuckDB may use")
+    duckdb_threads: int = _setting(2, "threads that DuckDB may use")
+    alert_every_s: float = _setting(5.0, "seconds between two runs of the alert rules")
+    webhook_allow: str = _setting("", "hosts that webhooks may reach although they are private, comma-separated")
+    smtp_host: str = _setting("", "SMTP server for alerts by e-mail")
+    smtp_port: int = _setting(25, "its port")
+    smtp_user: str = _setting("", "its user name; empty: no login")
+    smtp_password: str = _setting("", "its password, or ssm:/name or secretsmanager:name")
+    smtp_from: str = _setting("tailrace@localhost", "sender of alerts by e-mail")
+
+    @property
+    def lake_location(self) -> str:
+        """The lake's folder or ``s3://`` address."""
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def spool_folder(self) -> Path:
+        """The spool's segments, cursors and seals; one process at a time has it."""
+        return self.home / "spool"
+
+    @property
+    def dead_folder(self) -> Path:
+        """Dead letters."""
+        return self.home / "dead"
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger (SQLite); readers open it read-only."""
+        return self.home / "ledger.sqlite"
+
+    @property
+    def alerts_path(self) -> Path:
+        """State of the alert rules (SQLite)."""
+        return self.home / "alerts.sqlite"
+
+    @property
+    def register_path(self) -> Path:
+        """The learned part of the attribute register."""
+        return self.home / "attributes.json"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway answers."""
+        return f"http://{self.gateway_host}:{self.gateway_port}"
+
+    @property
+    def rules_folder(self) -> Path:
+        """Where alert rules are read from."""
+        return Path(self.rules) if self.rules else self.home / "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings and where each value came from: ``default``, ``environment``, ``command line`` or a file's path."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+_TYPES: Final = get_type_hints(Settings)
+MEANINGS: Final[Mapping[str, str]] = MappingProxyType({f.name: str(f.metadata["meaning"]) for f in fields(Settings)})
+DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({f.name: f.default for f in fields(Settings)})
+
+
+def load(overrides: Mapping[str, Any] = MappingProxyType({}), environment: Mapping[str, str] | None = None) -> Loaded:
+    """Read the settings; ``overrides`` are those of the command line, ``environment`` defaults to the process's own.
+
+    Raises :class:`SettingError` for a value that cannot be read or a ``TAILRACE_`` name that does not exist, :class:`FileError` for the file.
+    """
+    env = os.environ if environment is None else environment
+    path = Path(env.get(f"{PREFIX}CONFIG", CONFIG_NAME))
+    from_file = _read_file(path, required=f"{PREFIX}CONFIG" in env)
+    from_env = _read_environment(env)
+    layers = ((str(path), from_file), ("environment", from_env), ("command line", dict(overrides)))
+    values = {name: _convert(name, value, origin) for origin, layer in layers for name, value in layer.items()}
+    origins = dict.fromkeys(_TYPES, "default") | {name: origin for origin, layer in layers for name in layer}
+    return Loaded(Settings(**values), MappingProxyType(origins))
+
+
+def environment() -> Mapping[str, str]:
+    """Answer the process's environment, for those that hand it on to a child."""
+    return MappingProxyType(os.environ)
+
+
+def _read_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    own = {key: value for key, value in env.items() if key.startswith(PREFIX) and key not in _OTHER_NAMES}
+    names = {key.removeprefix(PREFIX).lower(): value for key, value in own.items() if not key.startswith(f"{PREFIX}TEST_")}
+    _refuse_unknown(names, "environment")
+    return dict(names)
+
+
+_OTHER_NAMES: Final = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}DATA"})
+
+
+def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
+    if not path.exists() and not required:
+        return {}
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FileError(f"cannot be read: {error}", path=str(path)) from error
+    _refuse_unknown(values, str(path))
+    return values
+
+
+def _refuse_unknown(values: Mapping[str, Any], origin: str) -> None:
+    for name in values:
+        if name not in _TYPES:
+            raise SettingError(f"{origin}: no such setting: {name}{nearest(name, _TYPES)}")
+
+
+def _convert(name: str, value: Any, origin: str) -> Any:  # noqa: ANN401 - from the table of types
+    try:
+        return msgspec.convert(value, _TYPES[name], strict=False) if _TYPES[name] is not Path else Path(str(value))
+    except msgspec.ValidationError as error:
+        raise SettingError(f"{origin}: {name} = {value!r}: {str(error)[:1].lower()}{str(error)[1:]}") from error
