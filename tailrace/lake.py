@@ -145,7 +145,7 @@ def read_state(store: ObjectStore, table: TableName, partition: Partition) -> tu
 
 def list_parts(store: ObjectStore, table: TableName, partition: Partition) -> list[Part]:
     """List all parts of a partition, live or not, by name."""
-    found = store.list(f"{table}/{partition.path}/")
+    found = store.objects(f"{table}/{partition.path}/")
     parts = [Part(table, partition, item.key, item.size) for item in found if item.key.endswith(PART_SUFFIX)]
     return sorted((part for part in parts if not part.name.startswith("_")), key=lambda part: part.name)
 

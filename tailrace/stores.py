@@ -34,7 +34,7 @@ class TaggedObject:
 class ObjectStore(Protocol):
     """Where objects are kept."""
 
-    def list(self, prefix: str) -> Sequence[ObjectInfo]:
+    def objects(self, prefix: str) -> Sequence[ObjectInfo]:
         """List the objects directly below a prefix that ends in ``/``, by key."""
         ...
 
@@ -74,7 +74,7 @@ class FolderStore:
         self._root = root
         self._lock = threading.Lock()
 
-    def list(self, prefix: str) -> Sequence[ObjectInfo]:
+    def objects(self, prefix: str) -> Sequence[ObjectInfo]:
         """List the files directly in a folder, by key; temporary ones are left out."""
         return sorted((self._info(entry, prefix) for entry in self._scan(prefix) if entry.is_file()), key=lambda info: info.key)
 
