@@ -18,7 +18,7 @@ from tailrace.errors import FileError, SettingError, nearest
 
 PREFIX: Final = "TAILRACE_"
 CONFIG_NAME: Final = "tailrace.toml"
-HIDDEN: Final = frozenset({"opensearch_password", "smtp_password"})
+HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token"})
 """Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
 
 
@@ -41,6 +41,7 @@ class Settings:
     trino_url: str = _setting("", "address of Trino; empty: none")
     gateway_host: str = _setting("127.0.0.1", "address that the gateway binds")
     gateway_port: int = _setting(9400, "port of the gateway")
+    gateway_token: str = _setting("", "word that clients of the gateway must bring; needed where it binds more than this machine")
     dashboard_host: str = _setting("127.0.0.1", "address that the dashboard binds")
     dashboard_port: int = _setting(8501, "port of the dashboard")
     xray_host: str = _setting("127.0.0.1", "address that the X-Ray daemon binds")

@@ -1,0 +1,65 @@
+"""Who may come in: on a loopback address everybody on this machine, elsewhere only who knows the token.
+
+A browser on this machine is kept out of the loopback door too, when a foreign page drives it: the ``Host`` header must name this server (DNS rebinding), and what
+writes must not be one of the three content types that a page may send without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+"""
+
+import hmac
+import ipaddress
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.answers import refused
+from tailrace.errors import SettingError
+
+_SIMPLE_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+_LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def check_binding(host: str, token: str) -> None:
+    """Refuse to listen beyond this machine without a token."""
+    if not is_loopback(host) and not token:
+        raise SettingError(f"gateway_host = {host!r} is reachable from outside: set gateway_token first, or bind 127.0.0.1")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is only reachable from this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Access:
+    """The middleware that asks for the token, or checks the ``Host`` header where there is none."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request in, or answer 401 or 403."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        problem = self._with_token(headers) if self._token else _without_token(headers, scope["method"])
+        if problem is None:
+            await self._app(scope, receive, send)
+        else:
+            status, reason = problem
+            await refused(status, "security_exception", reason)(scope, receive, send)
+
+    def _with_token(self, headers: dict[str, str]) -> tuple[int, str] | None:
+        given = headers.get("authorization", "").removeprefix("Bearer ")
+        return None if hmac.compare_digest(given.encode(), self._token.encode()) else (401, "missing or wrong token: Authorization: Bearer <gateway_token>")
+
+
+def _without_token(headers: dict[str, str], method: str) -> tuple[int, str] | None:
+    name = headers.get("host", "").rsplit(":", 1)[0] if not headers.get("host", "").endswith("]") else headers["host"]
+    if name not in _LOCAL_NAMES:
+        return 403, f"the Host header names another server: {name!r}"
+    content_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    if method != "GET" and content_type in _SIMPLE_TYPES:
+        return 403, f"content type {content_type!r} is not taken: use application/json or application/x-ndjson"
+    return None
