@@ -3,6 +3,7 @@
 Everything else takes a client, or a port of the one or two calls that it uses, as an argument.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import boto3
@@ -48,7 +49,8 @@ def client(service: Service, settings: Settings) -> Any:
     With ``aws_endpoint_url`` set (an emulator on this machine) the credentials are the word ``test``, so that no real ones are ever sent there.
     """
     endpoint = (settings.s3_endpoint_url if service == "s3" else "") or settings.aws_endpoint_url or None
-    return boto3.client(
+    make: Callable[..., Any] = boto3.client
+    return make(
         service,
         region_name=settings.region,
         endpoint_url=endpoint,

@@ -95,6 +95,6 @@ def iso_ms(time_us: int) -> str:
     """Print a time as OpenSearch prints dates: milliseconds, UTC.
 
     >>> iso_ms(1_790_000_000_123_456)
-    '2026-09-21T13:33:20.123Z'
+    '2026-09-21T14:13:20.123Z'
     """
     return to_datetime(time_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")

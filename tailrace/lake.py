@@ -103,7 +103,7 @@ def partition_of(event_time_us: int) -> Partition:
     """Answer the partition of an event time (microseconds since 1970 UTC).
 
     >>> partition_of(1_790_000_000_000_000).path
-    'day=2026-09-21/hour=13'
+    'day=2026-09-21/hour=14'
     """
     moment = to_datetime(event_time_us)
     return Partition(moment.strftime("%Y-%m-%d"), moment.strftime("%H"))
