@@ -72,7 +72,7 @@ def _emulator_credentials(settings: Settings) -> dict[str, str]:
 
 def opensearch(settings: Settings, *, timeout_s: float = 30) -> "OpenSearch":
     """Make an OpenSearch client: basic authentication, or signed requests for an address on AWS; no retries (ours are per item)."""
-    from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection  # noqa: PLC0415 - 187 ms
+    from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
 
     auth: Any = None
     if settings.opensearch_user:

@@ -171,3 +171,13 @@ def _convert(name: str, value: Any, origin: str) -> Any:  # noqa: ANN401 - from 
         return msgspec.convert(value, _TYPES[name], strict=False) if _TYPES[name] is not Path else Path(str(value))
     except msgspec.ValidationError as error:
         raise SettingError(f"{origin}: {name} = {value!r}: {str(error)[:1].lower()}{str(error)[1:]}") from error
+
+
+def settings_page() -> str:
+    """Answer the table of ``docs/configuration.md``."""
+    rows = (f"| `{PREFIX}{name.upper()}` | `{name}` | {_shown(DEFAULTS[name])} | {MEANINGS[name]} |" for name in MEANINGS)
+    return "| environment | TOML key | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
+def _shown(default: object) -> str:
+    return f"`{default}`" if str(default) else ""

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.answers import JsonResponse, not_found
-from gateway.opensearch.indices import Target, missing, resolve
 from gateway.parts import Parts
 from gateway.requests import flag, json_object, read_body, refuse_unknown, whole_number
+from queries.targets import Target, missing, resolve
 from tailrace.errors import RequestError
 
 _BOTH: Final = frozenset({"q", "default_operator", "df", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "pretty", "human", "error_trace"})

@@ -56,7 +56,7 @@ def test_another_process_reads_what_was_learned(tmp_path: Path) -> None:
 def test_a_file_that_is_no_register_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "attributes.json"
     path.write_bytes(content)
-    with pytest.raises(FileError, match="attributes.json: not an attribute register"):
+    with pytest.raises(FileError, match=r"attributes\.json: not an attribute register"):
         AttributeRegister(path)
 
 

@@ -1,4 +1,4 @@
-"""What an index name in a URL means here.
+"""What an index name means here: in a URL of the gateway, in the `index` of an alert rule.
 
 ``tailrace-logs*``, ``logs*``, ``_all``, ``*`` and no name at all are the table logs; ``tailrace-spans*``, ``tailrace-metrics*`` and ``tailrace-ledger*`` the other
 tables. Any other name is that of a stream, which a ``_bulk`` client wrote to, and a pattern with ``*`` those of several: rows of the table logs.

@@ -1,0 +1,143 @@
+"""Whether a part is there: checks over HTTP and TCP, and ports: which are free, and who has one that is taken.
+
+A check is a callable without arguments that answers within about a second, and never raises.
+"""
+
+import errno
+import http.client
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from tailrace.errors import SettingError
+
+Check = Callable[[], bool]
+TIMEOUT_S: Final = 1.0
+
+
+def http_answers(url: str) -> Check:
+    """Answer a check: ``GET url`` has a status below 400."""
+    parts = urlsplit(url)
+    host, port, path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path or "/"
+
+    def check() -> bool:
+        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status < http.client.BAD_REQUEST
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return check
+
+
+def tcp_answers(host: str, port: int) -> Check:
+    """Answer a check: something listens there."""
+
+    def check() -> bool:
+        try:
+            with socket.create_connection((host, port), timeout=TIMEOUT_S):
+                return True
+        except OSError:
+            return False
+
+    return check
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port that a part wants: the setting that names it, and whether a person asked for this very number."""
+
+    setting: str
+    wanted: int
+    asked_for: bool = False
+    udp: bool = False
+    host: str = "127.0.0.1"
+
+
+def choose_port(port: Port) -> int:
+    """Answer the wanted port if it is free, else a free one.
+
+    Raises :class:`SettingError`, naming the setting and the process that has the port, where a person asked for this very number.
+    """
+    if _is_free(port):
+        return port.wanted
+    if port.asked_for:
+        owner = owner_of(port.wanted)
+        raise SettingError(f"{port.setting} = {port.wanted}: the port is taken{f' by {owner}' if owner else ''}; end that or choose another {port.setting}")
+    return free_port(port.host, udp=port.udp)
+
+
+def free_port(host: str = "127.0.0.1", *, udp: bool = False) -> int:
+    """Answer a port that is free now, for TCP and, where asked for, for UDP too."""
+    while True:
+        with socket.socket() as listener:
+            listener.bind((host, 0))
+            number = int(listener.getsockname()[1])
+        if not udp or _can_bind(host, number, socket.SOCK_DGRAM):
+            return number
+
+
+def owner_of(port: int) -> str:
+    """Name the process that listens on a TCP or UDP port, such as ``process 4711 (python -m http.server)``; empty where that cannot be seen."""
+    inodes = {inode for name in ("tcp", "tcp6", "udp", "udp6") for inode in _listening(Path("/proc/net") / name, port)}
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        if inodes & set(_sockets_of(process)):
+            return f"process {process.name} ({_command_of(process)})"
+    return ""
+
+
+def _is_free(port: Port) -> bool:
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM) if port.udp else (socket.SOCK_STREAM,)
+    return all(_can_bind(port.host, port.wanted, kind) for kind in kinds)
+
+
+def _can_bind(host: str, number: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as one:
+        if kind is socket.SOCK_STREAM:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, number))
+        except OSError as error:
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                return False
+            raise
+        return True
+
+
+_LISTEN: Final = "0A"
+_UDP_OPEN: Final = "07"
+
+
+def _listening(table: Path, port: int) -> Iterator[str]:
+    """Read ``/proc/net/tcp`` (proc_net(5)): local address, state and inode are columns 1, 3 and 9."""
+    try:
+        rows = table.read_text("ascii").splitlines()[1:]
+    except OSError:
+        return
+    for row in rows:
+        columns = row.split()
+        if int(columns[1].rsplit(":", 1)[1], 16) == port and columns[3] in {_LISTEN, _UDP_OPEN}:
+            yield columns[9]
+
+
+def _sockets_of(process: Path) -> Iterator[str]:
+    try:
+        for link in (process / "fd").iterdir():
+            target = str(link.readlink())
+            if target.startswith("socket:["):
+                yield target.removeprefix("socket:[").removesuffix("]")
+    except OSError:
+        return
+
+
+def _command_of(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()[:120]
+    except OSError:
+        return "?"
