@@ -109,10 +109,11 @@ def _fire(state: AlertState, rule: Rule, matches: Sequence[Match], now_us: int) 
 def _refreshed(state: AlertState, rule: Rule, match: Match, now_us: int, *, suppressed: bool) -> Alert:
     known = state.firing(rule.name, match.key)
     if known is not None:
-        counts = {"matches": known.matches + 1, "suppressed": known.suppressed + suppressed}
+        known = replace(known, matches=known.matches + 1, suppressed=known.suppressed + suppressed, seen_us=now_us)
         if suppressed:
-            return replace(known, last_us=max(known.last_us, match.time_us), seen_us=now_us, **counts)
-        return replace(known, last_us=match.time_us, seen_us=now_us, **counts, **_said(rule, match))
+            return replace(known, last_us=max(known.last_us, match.time_us))
+        subject, body = message.subject(rule, match), message.body(rule, match)
+        return replace(known, last_us=match.time_us, document=match.document, subject=subject, body=body)
     identity = position_event_id(rule.name, rule.fingerprint, match.key, match.time_us, now_us)
     return Alert(
         id=identity,
@@ -129,10 +130,6 @@ def _refreshed(state: AlertState, rule: Rule, match: Match, now_us: int, *, supp
         body=message.body(rule, match),
         document=match.document,
     )
-
-
-def _said(rule: Rule, match: Match) -> dict[str, object]:
-    return {"subject": message.subject(rule, match), "body": message.body(rule, match), "document": match.document}
 
 
 def _resolve(state: AlertState, rule: Rule, now_us: int) -> int:

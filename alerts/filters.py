@@ -38,8 +38,3 @@ def check_filters(document: Document, filters: Sequence[Mapping[str, Any]], tabl
             parse_search({"query": clause}, table)
         except RequestError as error:
             raise document.error(str(error), "filter", number) from error
-
-
-def search_query(filters: Sequence[Mapping[str, Any]], extra: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Answer the query of a run: the filters and ``extra``, all of which must hold."""
-    return {"bool": {"filter": [*filters, *extra]}}

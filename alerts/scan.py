@@ -7,7 +7,6 @@ rule's ``buffer_time``; ids that were taken before are left out by :class:`alert
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from alerts.filters import search_query
 from alerts.rule import Hit, Rule
 from queries.engine import SearchEngine
 from tailrace.clock import US_PER_MS, US_PER_S, iso_ms
@@ -28,7 +27,7 @@ def new_hits(engine: SearchEngine, rule: Rule, read_to_us: int | None, now_us: i
         {"range": {"@timestamp": {"gt": iso_ms(now_us - rule.buffer_us), "lte": iso_ms(now_us + US_PER_MS)}}},
         {"range": {"observed_timestamp": {"gt": iso_ms(received_from)}}},
     ]
-    query = rule.target.narrowed({"query": search_query(rule.filters, extra)})["query"]
+    query = rule.target.narrowed({"query": {"bool": {"filter": [*rule.filters, *extra]}}})["query"]
     return [hit for page in _pages(engine, rule, query) for hit in page]
 
 

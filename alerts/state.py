@@ -197,16 +197,16 @@ class AlertState:
 
     def keep_alert(self, alert: Alert) -> None:
         """Write an alert down."""
-        row = (*_columns(alert)[:-1], orjson.dumps(dict(alert.document), default=str))
+        row = _columns(alert)
         self._db.execute(f"INSERT OR REPLACE INTO alerts VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - question marks
 
     def _alerts(self, rest: str, values: tuple[object, ...]) -> list[Alert]:
         rows = self._db.execute(f"SELECT * FROM alerts {rest}", values)  # noqa: S608 - `rest` is text of this module
-        return [Alert(*row[:-1], orjson.loads(row[-1])) for row in rows]
+        return [Alert(**_values(Alert.__slots__, row)) for row in rows]
 
     def put_notice(self, notice: Notice) -> None:
         """Put a message into the outbox; the same one again is no second one."""
-        row = [orjson.dumps(dict(cell), default=str) if isinstance(cell, Mapping) else cell for cell in _columns(notice)]
+        row = _columns(notice)
         self._db.execute(f"INSERT OR IGNORE INTO outbox VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - question marks
 
     def due(self, now_us: int, limit: int = 50) -> list[Notice]:
@@ -220,7 +220,7 @@ class AlertState:
 
     def _notices(self, rest: str, values: tuple[object, ...]) -> list[Notice]:
         rows = self._db.execute(f"SELECT * FROM outbox {rest}", values)  # noqa: S608 - `rest` is text of this module
-        return [Notice(*row[:4], orjson.loads(row[4]), *row[5:8], orjson.loads(row[8]), *row[9:]) for row in rows]
+        return [Notice(**_values(Notice.__slots__, row)) for row in rows]
 
     def sent(self, notice_id: str, now_us: int) -> None:
         """Write down that a message was delivered."""
@@ -236,4 +236,10 @@ class AlertState:
 
 
 def _columns(row: Alert | Notice) -> list[Any]:
-    return [getattr(row, name) for name in row.__slots__]
+    values = (getattr(row, name) for name in row.__slots__)
+    return [orjson.dumps(dict(value), default=str) if isinstance(value, Mapping) else value for value in values]
+
+
+def _values(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
+    """Blobs are JSON; no other column is one."""
+    return {name: orjson.loads(value) if isinstance(value, bytes) else value for name, value in zip(names, row, strict=True)}
