@@ -45,6 +45,7 @@ class Process:
 
     def __init__(self, child: "subprocess.Popen[bytes]", log: Path, log_from: int) -> None:
         self._child, self.log, self._log_from = child, log, log_from
+        self._killed = False
 
     @property
     def pid(self) -> int:
@@ -79,8 +80,10 @@ class Process:
         return self.kill()
 
     def kill(self) -> int:
-        """End the whole group at once; answer the exit code."""
-        self.send(signal.SIGKILL)
+        """End the whole group at once; answer the exit code. The signal is sent once: later the number may be another process's."""
+        if not self._killed:
+            self._killed = True
+            self.send(signal.SIGKILL)
         return self._child.wait()
 
     def last_lines(self, count: int = 8) -> list[str]:
