@@ -1,0 +1,1 @@
+"""Letting log groups flow in: CloudWatch Logs subscription filters."""
