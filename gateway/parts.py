@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from collectors.collector import Collector
 from starlette.requests import Request
 
+from collectors.collector import Collector
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister

@@ -93,7 +93,7 @@ def test_foreign_bytes_are_a_state_or_one_clear_error(data: bytes) -> None:
     try:
         decode_state(data, "logs_state/x")
     except StateError as error:
-        assert "logs_state/x" in str(error)  # noqa: PT017 - either outcome is right
+        assert "logs_state/x" in str(error)
 
 
 def test_forgotten_parts_leave_the_state() -> None:

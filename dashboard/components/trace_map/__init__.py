@@ -1,0 +1,1 @@
+"""The trace map: services as rings, calls as arrows."""

@@ -1,0 +1,1 @@
+"""The waterfall: one trace as a tree of bars."""
