@@ -1,0 +1,48 @@
+"""Ports: chosen free, or a message that names the setting and who has the port."""
+
+import os
+import socket
+
+import pytest
+
+from sandbox.checks import Port, choose_port, free_port, owner_of
+from tailrace.errors import SettingError
+
+
+def listener() -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    return taken
+
+
+def test_a_free_port_is_taken_as_wanted() -> None:
+    wanted = free_port()
+    assert choose_port(Port("gateway_port", wanted, asked_for=True)) == wanted
+
+
+def test_another_port_is_chosen_where_nobody_asked_for_the_taken_one() -> None:
+    with listener() as taken:
+        assert choose_port(Port("gateway_port", taken.getsockname()[1])) != taken.getsockname()[1]
+
+
+def test_a_taken_port_that_was_asked_for_is_an_error_with_the_setting_and_the_process() -> None:
+    with listener() as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            SettingError, match=rf"dashboard_port = {port}: the port is taken by process {os.getpid()} \(.*\); end that or choose another dashboard_port"
+        ):
+            choose_port(Port("dashboard_port", port, asked_for=True))
+
+
+def test_a_port_taken_by_udp_alone_is_taken_for_who_needs_udp() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert choose_port(Port("gateway_port", port)) == port
+        assert choose_port(Port("xray_port", port, udp=True)) != port
+        assert str(os.getpid()) in owner_of(port)
+
+
+def test_nobody_owns_a_free_port() -> None:
+    assert owner_of(free_port(udp=True)) == ""
