@@ -19,8 +19,7 @@ counted, and no run. Everything else makes a dead letter that holds the payload 
 import base64
 import binascii
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.envelopes.inflate import inflate, is_compressed
+from collectors.envelopes.tolerant_json import as_text, values
 from collectors.lines import Lines, Origin
 from firehose.delivery import DeadLetter
 from tailrace.clock import US_PER_MS
@@ -103,7 +103,7 @@ def _read_messages(inflated: bytes) -> Sequence[_Message]:
     try:
         return [_DECODER.decode(inflated)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return [_message_of(value) for value in _json_values(inflated)]
+        return [_message_of(value) for value in values(inflated)]
 
 
 def _data_messages(messages: Sequence[_Message]) -> Sequence[_Message]:
@@ -113,52 +113,23 @@ def _data_messages(messages: Sequence[_Message]) -> Sequence[_Message]:
     return [message for message in messages if message.message_type == "DATA_MESSAGE"]
 
 
-def _json_values(data: bytes) -> Iterator[Any]:
-    """Walk JSON values that follow one another, with all that msgspec refuses: lone surrogates, NaN, invalid UTF-8."""
-    text, decoder = data.decode("utf-8", "replace"), json.JSONDecoder(parse_constant=lambda _: None)
-    at = _skip_space(text, 0)
-    if at == len(text):
-        raise DecodeError("the payload holds no JSON")
-    while at < len(text):
-        try:
-            value, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            raise DecodeError(f"not JSON: {str(error)[:200].lower()}") from error
-        yield value
-        at = _skip_space(text, end)
-
-
-def _skip_space(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at
-
-
 def _message_of(value: object) -> _Message:
     if not isinstance(value, dict):
         raise DecodeError("not a CloudWatch Logs payload: no JSON object")
     events = value.get("logEvents")
     if not isinstance(value.get("messageType"), str) or not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
         raise DecodeError("not a CloudWatch Logs payload: messageType or logEvents is missing or of another type")
-    owner, group, stream = (_text(value.get(name) or "") for name in ("owner", "logGroup", "logStream"))
-    return _Message(_text(value["messageType"]), [_event_of(event) for event in events], owner, group, stream)
+    owner, group, stream = (as_text(value.get(name) or "") for name in ("owner", "logGroup", "logStream"))
+    return _Message(as_text(value["messageType"]), [_event_of(event) for event in events], owner, group, stream)
 
 
 def _event_of(event: Mapping[str, Any]) -> _Event:
     event_id, time = event.get("id"), event.get("timestamp")
     return _Event(
-        _text(event.get("message", "")),
-        _text(event_id) if isinstance(event_id, str) else None,
+        as_text(event.get("message", "")),
+        as_text(event_id) if isinstance(event_id, str) else None,
         time if isinstance(time, (int, float)) and not isinstance(time, bool) else None,
     )
-
-
-def _text(value: object) -> str:
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError) as error:
-        raise DecodeError(f"a value cannot be written as text: {str(error)[:200]}") from error
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _lines(message: _Message, at: int, inflated: bytes, received_us: int, region: str) -> Lines:
