@@ -1,0 +1,1 @@
+"""The tree of a search to SQL: sqlglot syntax trees, never pasted text."""
