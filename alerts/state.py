@@ -234,6 +234,10 @@ class AlertState:
             (state, next_us or 0, error[:1000], notice_id),
         )
 
+    def again(self, notice_id: str, now_us: int) -> None:
+        """Put a message back into the queue, with a fresh count of attempts."""
+        self._db.execute("UPDATE outbox SET state = 'waiting', attempts = 0, next_us = ?, error = '' WHERE id = ?", (now_us, notice_id))
+
 
 def _columns(row: Alert | Notice) -> list[Any]:
     values = (getattr(row, name) for name in row.__slots__)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from collectors.collector import Collector
+from firehose.delivery import DeadLetter
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
@@ -21,10 +22,22 @@ class Flushes(Protocol):
 
 
 class KeepsDeadLetters(Protocol):
-    """Dead letters, as rows that can be printed."""
+    """Dead letters: bytes that could not be read or delivered, with the reason."""
 
-    def list(self, limit: int) -> Sequence[Mapping[str, Any]]:
-        """The newest dead letters."""
+    def rows(self, limit: int) -> Sequence[Mapping[str, Any]]:
+        """List the newest, without their bodies."""
+        ...
+
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    def get(self, identity: str) -> DeadLetter | None:
+        """Answer one whole; ``None`` where there is none."""
+        ...
+
+    def drop(self, identity: str) -> bool:
+        """Throw one away; answer whether it was there."""
         ...
 
 
@@ -37,6 +50,7 @@ class Parts:
     collector: Collector
     stream: Flushes
     register: AttributeRegister
+    dead: KeepsDeadLetters
     status: Callable[[], Mapping[str, Any]]
 
     @staticmethod

@@ -1,0 +1,28 @@
+"""The dashboard's router: ``python -m dashboard`` runs it."""
+
+import streamlit as st
+
+from dashboard import theme
+
+st.set_page_config(page_title="Tailrace", page_icon=":material/waves:", layout="wide", initial_sidebar_state="auto")
+st.html(theme.CSS)
+st.logo(":material/waves:", size="large")
+
+page = st.navigation(
+    {
+        "": [
+            st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page("pages/explore.py", title="Explore", icon=":material/search:", url_path="explore"),
+        ],
+        "Traces": [
+            st.Page("pages/trace_map.py", title="Trace map", icon=":material/hub:", url_path="map"),
+            st.Page("pages/traces.py", title="Traces", icon=":material/account_tree:", url_path="traces"),
+        ],
+        "Ask and watch": [
+            st.Page("pages/saved_queries.py", title="Saved queries", icon=":material/database:", url_path="queries"),
+            st.Page("pages/alert_rules.py", title="Alerts", icon=":material/notifications:", url_path="alerts"),
+        ],
+        "Operate": [st.Page("pages/pipeline.py", title="Pipeline", icon=":material/valve:", url_path="pipeline")],
+    }
+)
+page.run()

@@ -1,0 +1,66 @@
+"""The gateway's routes, on one port."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway import own
+from gateway.access import Access
+from gateway.answers import JsonResponse, error_answer, refused
+from gateway.opensearch import bulk, node, search
+from gateway.parts import Parts
+from tailrace.errors import TailraceError, nearest
+
+ROUTES: Final = (
+    Route("/", node.root, methods=["GET", "HEAD"]),
+    Route("/healthz", own.healthz, methods=["GET"]),
+    Route("/_search", search.search, methods=["GET", "POST"]),
+    Route("/{index}/_search", search.search, methods=["GET", "POST"]),
+    Route("/_count", search.count, methods=["GET", "POST"]),
+    Route("/{index}/_count", search.count, methods=["GET", "POST"]),
+    Route("/_bulk", bulk.bulk, methods=["POST", "PUT"]),
+    Route("/{index}/_bulk", bulk.bulk, methods=["POST", "PUT"]),
+    Route("/_index_template/{name}", node.index_template, methods=["GET"]),
+    Route("/_tailrace/status", own.status, methods=["GET"]),
+    Route("/_tailrace/payload", own.payload, methods=["POST"]),
+    Route("/_tailrace/flush", own.flush, methods=["POST"]),
+    Route("/_tailrace/dead", own.dead_list, methods=["GET"]),
+    Route("/_tailrace/dead/{id}", own.dead_show, methods=["GET"]),
+    Route("/_tailrace/dead/{id}/replay", own.dead_replay, methods=["POST"]),
+    Route("/_tailrace/dead/{id}/drop", own.dead_drop, methods=["POST"]),
+)
+
+
+def create_app(parts: Parts, token: str = "") -> Starlette:
+    """Make the ASGI application; ``token`` is asked of every client where it is not empty."""
+    handlers: dict[Any, Callable[[Request, Exception], Response]] = {TailraceError: _on_error, HTTPException: _on_http_error, Exception: _on_fault}
+    app = Starlette(routes=list(ROUTES), middleware=[Middleware(Access, token=token)], exception_handlers=handlers)
+    app.state.parts = parts
+    return app
+
+
+def _on_error(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, TailraceError)
+    return error_answer(error)
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        return JsonResponse({"error": f"Incorrect HTTP method for uri [{request.url.path}] and method [{request.method}]", "status": 405}, status_code=405)
+    last = request.url.path.rstrip("/").rpartition("/")[2]
+    hint = nearest(last, [route.path.rpartition("/")[2] for route in ROUTES])
+    return refused(error.status_code, "no_handler_exception", f"no handler found for uri [{request.url.path}] and method [{request.method}]{hint}")
+
+
+def _on_fault(request: Request, error: Exception) -> Response:
+    """A fault of ours: the text of the exception stays in our log."""
+    del request, error
+    return refused(500, "internal_error", "a fault of the gateway; its log says more")

@@ -1,0 +1,98 @@
+"""The gateway's own doors: health, status, payloads of other processes of this machine, and dead letters.
+
+The dashboard, the alert engine and the consumers reach the write path here, so that the two paths never import each other.
+"""
+
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from firehose.delivery import DeadLetter
+from gateway.answers import JsonResponse, refused
+from gateway.parts import Parts
+from gateway.requests import read_body, refuse_unknown, whole_number
+from tailrace.errors import RequestError, nearest
+
+KINDS: Final = ("cloudwatch", "xray")
+MAX_LISTED: Final = 1_000
+
+
+async def healthz(request: Request) -> Response:
+    """Answer 200 where everything that must run runs, else 503; the body says which part is ill."""
+    status = await run_in_threadpool(Parts.of(request).status)
+    return JsonResponse(status, status_code=200 if status.get("status") == "ok" else 503)
+
+
+async def status(request: Request) -> Response:
+    """Answer the state of the spool and the sinks."""
+    return JsonResponse(await run_in_threadpool(Parts.of(request).status))
+
+
+async def payload(request: Request) -> Response:
+    """Take one payload, as a collector got it; answered after it is synced. ``kind`` is cloudwatch or xray, ``source`` names it in the ledger."""
+    refuse_unknown(request, {"kind", "source"})
+    kind = request.query_params.get("kind", "cloudwatch")
+    if kind not in KINDS:
+        raise RequestError(f"no such kind of payload: {kind!r}{nearest(kind, KINDS)}", clause="kind")
+    body = await read_body(request)
+    parts, source = Parts.of(request), request.query_params.get("source", "")[:256]
+    took = await run_in_threadpool(parts.collector.collect_payload, body, "xray" if kind == "xray" else "cloudwatch", source)
+    return JsonResponse(
+        {"payloads": took.payloads, "events": took.events, "spans": took.spans, "metrics": took.metrics, "dropped": took.dropped, "dead": len(took.dead)}
+    )
+
+
+async def flush(request: Request) -> Response:
+    """Wait until everything that was acknowledged is searchable."""
+    done = await run_in_threadpool(Parts.of(request).stream.flush, 30.0)
+    return JsonResponse({"flushed": done}, status_code=200 if done else 503)
+
+
+async def dead_list(request: Request) -> Response:
+    """List dead letters, the newest first, without their bodies."""
+    refuse_unknown(request, {"limit"})
+    limit = min(whole_number(request, "limit") or 100, MAX_LISTED)
+    parts = Parts.of(request)
+    return JsonResponse({"dead": await run_in_threadpool(parts.dead.rows, limit), "total": await run_in_threadpool(parts.dead.count)})
+
+
+async def dead_show(request: Request) -> Response:
+    """Answer one dead letter whole: its bytes, and why it is one."""
+    letter = await run_in_threadpool(Parts.of(request).dead.get, _id(request))
+    if letter is None:
+        return _no_letter(request)
+    headers = {
+        "X-Tailrace-Reason": letter.reason.encode("ascii", "replace").decode()[:500].replace("\n", " ").replace("\r", " "),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(letter.body, media_type="application/octet-stream", headers=headers)
+
+
+async def dead_replay(request: Request) -> Response:
+    """Put a dead letter through the write path again; what is dead again is a new dead letter."""
+    return await run_in_threadpool(_replay, Parts.of(request), _id(request), request)
+
+
+async def dead_drop(request: Request) -> Response:
+    """Throw a dead letter away."""
+    dropped = await run_in_threadpool(Parts.of(request).dead.drop, _id(request))
+    return JsonResponse({"dropped": True}) if dropped else _no_letter(request)
+
+
+def _replay(parts: Parts, identity: str, request: Request) -> Response:
+    letter: DeadLetter | None = parts.dead.get(identity)
+    if letter is None:
+        return _no_letter(request)
+    took = parts.collector.replay(letter)
+    parts.dead.drop(identity)
+    return JsonResponse({"events": took.events, "spans": took.spans, "dead": len(took.dead)})
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["id"])
+
+
+def _no_letter(request: Request) -> Response:
+    return refused(404, "resource_not_found_exception", f"no such dead letter: {_id(request)[:100]}")

@@ -1,0 +1,80 @@
+"""The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, and the X-Ray daemon, in one.
+
+One process at a time has the spool; everything else on this machine that writes goes through its doors. It ends cleanly on SIGINT and SIGTERM: no new requests, what was
+acknowledged is synced already, sinks finish the batch they are at.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from collectors.format_file import load_formats
+from collectors.sources.xray_daemon import XRayDaemon
+from firehose.dead_letters import DeadLetters
+from firehose.keeper import Keeper
+from queries.workspace import Workspace
+
+from collectors.collector import Collector
+from firehose import LocalFirehose
+from gateway.access import check_binding
+from gateway.app import create_app
+from gateway.parts import Parts
+from tailrace.clock import Clock, SystemClock
+from tailrace.fields import AttributeRegister
+from tailrace.settings import Settings
+
+STOP_WITHIN_S: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts of a running gateway."""
+
+    parts: Parts
+    stream: LocalFirehose
+    collector: Collector
+
+
+@contextmanager
+def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = True) -> Iterator[Node]:
+    """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon."""
+    clock = clock or SystemClock()
+    with ExitStack() as stack:
+        register = AttributeRegister(settings.register_path)
+        stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
+        formats = load_formats(Path(settings.formats) if settings.formats else None)
+        collector = Collector(stream, formats, register, clock, settings.inflate_max_bytes, settings.region)
+        workspace = Workspace(settings, clock)
+        stack.callback(workspace.close)
+        stack.enter_context(Keeper(settings, clock))
+        if xray:
+            stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port))
+        dead = DeadLetters(settings.dead_folder)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream))
+        yield Node(parts, stream, collector)
+
+
+def serve(settings: Settings, *, xray: bool = True) -> None:
+    """Run the gateway until it is told to stop."""
+    check_binding(settings.gateway_host, settings.gateway_token)
+    with open_node(settings, xray=xray) as node:
+        config = uvicorn.Config(
+            create_app(node.parts, settings.gateway_token),
+            host=settings.gateway_host,
+            port=settings.gateway_port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+            server_header=False,
+        )
+        uvicorn.Server(config).run()
+
+
+def _status(stream: LocalFirehose) -> Mapping[str, Any]:
+    found = stream.status()
+    return {"status": "ok", "threads": threading.active_count(), **found}

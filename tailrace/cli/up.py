@@ -1,0 +1,39 @@
+"""``tailrace up``: the whole stack for real use, under one supervisor."""
+
+import sys
+
+import click
+
+from sandbox.checks import http_answers
+from sandbox.supervisor import Part, Supervisor
+from tailrace.settings import Settings, environment, load
+
+
+@click.command()
+@click.option("--dashboard/--no-dashboard", default=True, show_default=True, help="Run the dashboard.")
+@click.option("--alerts/--no-alerts", default=True, show_default=True, help="Run the alert rules.")
+def command(*, dashboard: bool, alerts: bool) -> None:
+    """Run gateway, X-Ray daemon, keeper, alert rules and dashboard, until told to stop.
+
+    Example: TAILRACE_HOME=/srv/tailrace tailrace up
+    """
+    settings = load().settings
+    parts = [part for part in parts_of(settings) if (dashboard or part.name != "dashboard") and (alerts or part.name != "alerts")]
+    with Supervisor(parts, settings.home / "logs", tell=lambda text: click.echo(text, err=True)) as supervisor, supervisor.signals():
+        if supervisor.start():
+            click.echo(f"dashboard  http://{settings.dashboard_host}:{settings.dashboard_port}\ngateway    {settings.gateway_url}\nstop with Ctrl-C", err=True)
+            code = supervisor.tend()
+        else:
+            code = 0
+    sys.exit(code)
+
+
+def parts_of(settings: Settings) -> tuple[Part, ...]:
+    """Answer the processes of the stack, each with the check that says it is ready."""
+    python, env = sys.executable, dict(environment())
+    dashboard = f"http://{settings.dashboard_host}:{settings.dashboard_port}/_stcore/health"
+    return (
+        Part("gateway", (python, "-m", "tailrace", "serve"), http_answers(f"{settings.gateway_url}/healthz"), environment=env),
+        Part("alerts", (python, "-m", "tailrace", "alerts", "run"), after=("gateway",), environment=env),
+        Part("dashboard", (python, "-m", "dashboard"), http_answers(dashboard), after=("gateway",), environment=env),
+    )
