@@ -1,0 +1,201 @@
+"""The collector: what every way in calls. Bytes, lines or documents go in; a durable delivery with balanced counts comes of them.
+
+A call returns when the delivery stream has what was made of the input, so only then may it be acknowledged upstream. It raises
+:class:`tailrace.errors.TransientError` where the stream takes nothing now: the same call may be made again. No input makes it raise
+anything else: what cannot be read is a dead letter that holds it whole.
+
+Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``collect`` in events, spans and metrics.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial, reduce
+from itertools import count, groupby
+from operator import add
+from typing import TYPE_CHECKING, Final, Literal
+
+import pyarrow as pa
+
+from collectors.envelopes import cloudwatch, xray
+from collectors.lines import Lines, Origin
+from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
+from collectors.steps import ParseLines
+from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
+from tailrace.clock import Clock
+from tailrace.fields import AttributeRegister
+from tailrace.ids import position_event_id
+from tailrace.schema import TableName
+
+if TYPE_CHECKING:
+    from collectors.format_file import FormatSet
+
+PayloadKind = Literal["cloudwatch", "xray"]
+
+DOCUMENT_FORMAT: Final = "app.json"
+"""The format that reads documents of clients that write to an index."""
+
+INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of the input of a call; ``events``, ``spans`` and ``metrics`` are rows that were put, ``dropped`` payloads that were control messages."""
+
+    payloads: int = 0
+    events: int = 0
+    spans: int = 0
+    metrics: int = 0
+    joined: int = 0
+    dropped: int = 0
+    dead: tuple[DeadLetter, ...] = ()
+
+    def __add__(self, other: "Summary") -> "Summary":
+        """Answer what became of both."""
+        return Summary(*(add(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One JSON document of a client that writes to an index, and the ``_id`` it gave (empty: none)."""
+
+    body: bytes
+    index: str
+    id: str = ""
+
+
+class Collector:
+    """Makes deliveries of what comes in, and puts them into a delivery stream; may be shared by threads.
+
+    ``region`` is that of the receiver. ``parse`` reads lines; by default ``collectors.parse.parse_lines`` with the formats and the register.
+    """
+
+    def __init__(
+        self,
+        stream: DeliveryStream,
+        formats: "FormatSet",
+        register: AttributeRegister,
+        clock: Clock,
+        *,
+        inflate_max_bytes: int = INFLATE_MAX_BYTES,
+        region: str = "",
+        parse: ParseLines | None = None,
+    ) -> None:
+        self._stream, self._register, self._clock = stream, register, clock
+        self._inflate_max_bytes, self._region = inflate_max_bytes, region
+        self._parse: ParseLines = parse or _default(formats, register)
+        self._parsing = threading.Lock()
+        self._sequence = count(clock.now_us())
+
+    def collect_payload(self, data: bytes | str, kind: PayloadKind = "cloudwatch", source: str = "") -> Summary:
+        """Decode an envelope and put what it holds; ``source`` names it in the ledger where the envelope does not."""
+        if kind == "xray":
+            return self.collect_spans([_bytes(data)], source or "xray")
+        decoded = self._decode(data)
+        if isinstance(decoded, DeadLetter):
+            return self.collect_dead(source or kind, [decoded])
+        if not decoded.runs:
+            return self._put(source or kind, {}, (Count("decode", "payloads", 1, 0, {cloudwatch.CONTROL_RULE: 1}),))
+        by_source = [list(runs) for _, runs in groupby(decoded.runs, key=lambda run: run.origin.source)]
+        first = self._put_runs(by_source[0], (Count("decode", "payloads", 1, 1),))
+        return reduce(add, map(self._put_runs, by_source[1:]), first)
+
+    def collect_lines(self, lines: Lines) -> Summary:
+        """Parse lines of one origin and put their rows."""
+        return self._put_runs([lines]) if len(lines) else Summary()
+
+    def collect_spans(self, documents: Sequence[bytes], source: str, dead: Sequence[DeadLetter] = ()) -> Summary:
+        """Read X-Ray segment documents and put their spans; ``dead`` are payloads of the same source in which no document was found."""
+        read = xray.segments_to_spans(documents, source=source, received_us=self._clock.now_us())
+        came_in, letters = len(documents) + len(dead), (*dead, *read.dead)
+        if not came_in:
+            return Summary()
+        self._register.learn(read.attribute_types)
+        decoded = Count("decode", "payloads", came_in, came_in - len(letters), dead=len(letters))
+        spans = Count("collect", "spans", read.spans.num_rows, read.spans.num_rows)
+        return self._put(source, {"spans": read.spans}, (decoded, spans), letters)
+
+    def collect_documents(self, documents: Sequence[Document], source: str = "gateway:bulk") -> Summary:
+        """Parse documents as JSON application logs and put their rows, index by index.
+
+        Without an ``_id`` the event id is a hash of the document and a sequence number, which is stored with the row before this returns.
+        """
+        indexes = dict.fromkeys(document.index for document in documents)
+        runs = [self._document_lines([one for one in documents if one.index == index], index, source) for index in indexes]
+        return self._put_runs(runs) if runs else Summary()
+
+    def collect_dead(self, source: str, letters: Sequence[DeadLetter]) -> Summary:
+        """Put payloads that a source could not decode."""
+        decoded = Count("decode", "payloads", len(letters), 0, dead=len(letters))
+        return self._put(source, {}, (decoded,), letters) if letters else Summary()
+
+    def replay(self, letter: DeadLetter) -> Summary:
+        """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
+        if letter.detail.get("envelope") == LINE:
+            return self.collect_lines(line_of(letter))
+        kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
+        return self.collect_payload(letter.body, kind, letter.detail.get("source", ""))
+
+    def _document_lines(self, documents: Sequence[Document], index: str, source: str) -> Lines:
+        texts = [document.body.decode("utf-8", "replace") for document in documents]
+        ids = [document.id or self._next_id(document.body) for document in documents]
+        no_times = pa.nulls(len(documents), pa.timestamp("us"))
+        origin = Origin(source, index, format=DOCUMENT_FORMAT)
+        return Lines(origin, self._clock.now_us(), pa.array(texts, pa.string()), pa.array(ids, pa.string()), no_times)
+
+    def _next_id(self, body: bytes) -> str:
+        return position_event_id("document", hashlib.blake2b(body, digest_size=16).hexdigest(), next(self._sequence))
+
+    def _decode(self, data: bytes | str) -> cloudwatch.Decoded | DeadLetter:
+        try:
+            return cloudwatch.decode(data, received_us=self._clock.now_us(), inflate_max_bytes=self._inflate_max_bytes, region=self._region)
+        except Exception as error:  # noqa: BLE001 - a fault of the decoder must not end the process nor lose the payload
+            reason = f"the decoder raised {type(error).__name__}: {str(error)[:200]}"
+            return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
+
+    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = ()) -> Summary:
+        with self._parsing:
+            sifted = [sift(run, self._parse) for run in runs]
+        batches = [batch for part in sifted for batch in part.batches]
+        tables: dict[TableName, pa.Table] = {}
+        if batches:
+            tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
+        counts = decoded + _collect_counts(sum(map(len, runs)), sifted)
+        return self._put(runs[0].origin.source, tables, counts, [letter for part in sifted for letter in part.dead])
+
+    def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
+        filled = {name: table for name, table in tables.items() if table.num_rows}
+        letters = tuple(replace(letter, detail={"source": source, **letter.detail}) for letter in dead)
+        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters))
+        return Summary(
+            sum(one.came_in for one in counts if one.unit == "payloads"),
+            _went_out(counts, "events"),
+            _went_out(counts, "spans"),
+            _went_out(counts, "metrics"),
+            joined=sum(one.joined for one in counts),
+            dropped=sum(sum(one.dropped.values()) for one in counts),
+            dead=letters,
+        )
+
+
+def _bytes(data: bytes | str) -> bytes:
+    return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+
+
+def _went_out(counts: Iterable[Count], unit: Unit) -> int:
+    return sum(one.went_out for one in counts if one.unit == unit)
+
+
+def _collect_counts(came_in: int, sifted: Sequence[Sifted]) -> tuple[Count, ...]:
+    batches = [batch for part in sifted for batch in part.batches]
+    events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
+    joined, dead = sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
+    of_events = Count("collect", "events", came_in, events, joined=joined, dead=dead)
+    return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
+
+
+def _default(formats: "FormatSet", register: AttributeRegister) -> ParseLines:
+    from collectors.parse import parse_lines
+
+    return partial(parse_lines, formats=formats, register=register)

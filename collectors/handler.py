@@ -1,0 +1,94 @@
+"""The Lambda function: a log group's subscription or a Kinesis stream calls it, and what comes in goes to Amazon Data Firehose.
+
+Handler path: ``collectors.handler.lambda_handler``. A subscription's call fails where the delivery fails, and Lambda tries it again. A Kinesis batch
+answers with the first record that failed (``ReportBatchItemFailures`` must be on in the event source mapping); Lambda sends it and those after it again.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from collectors.collector import Collector, Summary
+from collectors.envelopes.lambda_event import Payload, payloads
+from collectors.envelopes.tolerant_json import as_text
+from firehose.delivery import DeadLetter, DeliveryStream
+from firehose.sinks.amazon_firehose import AmazonFirehose, Boto3Records
+from tailrace import aws
+from tailrace.clock import SystemClock
+from tailrace.errors import DecodeError, DeliveryError, SettingError
+from tailrace.fields import AttributeRegister
+from tailrace.settings import Settings, load
+
+logger = logging.getLogger(__name__)
+
+
+def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own signature
+    """Collect what an event holds."""
+    del context
+    return _handler()(event)
+
+
+@cache
+def _handler() -> "Handler":
+    settings = load().settings
+    return Handler(collector_from_settings(settings, stream_from_settings(settings)))
+
+
+def stream_from_settings(settings: Settings) -> DeliveryStream:
+    """Make the delivery stream of the function; a spool on a Lambda's disk would be lost with it, so it is Amazon Data Firehose."""
+    if not settings.firehose_streams:
+        raise SettingError("firehose_streams is not set: the prefix of the delivery streams' names, such as `tailrace`")
+    return AmazonFirehose(Boto3Records(aws.client("firehose", settings)), settings.firehose_streams)
+
+
+def collector_from_settings(settings: Settings, stream: DeliveryStream) -> Collector:
+    """Make a collector; the types of attributes that it learns are those of this container, which has no disk to keep them on."""
+    from collectors.format_file import load_formats
+
+    return Collector(
+        stream,
+        load_formats(Path(settings.formats) if settings.formats else None),
+        AttributeRegister(),
+        SystemClock(),
+        inflate_max_bytes=settings.inflate_max_bytes,
+        region=settings.region,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Collects events with a collector."""
+
+    collector: Collector
+
+    def __call__(self, event: object) -> dict[str, Any]:
+        """Answer what became of an event, and the records to send again."""
+        try:
+            found = payloads(event)
+        except DecodeError as error:
+            summary = self.collector.collect_dead("lambda", [DeadLetter("payload", str(error), as_text(event).encode(), {"envelope": "lambda"})])
+            return _answer(summary, "")
+        summary = Summary()
+        for payload in found:
+            try:
+                summary += self.collector.collect_payload(payload.data, source=payload.source)
+            except DeliveryError as error:
+                return _answer(summary, _failed(payload, error))
+        return _answer(summary, "")
+
+
+def _failed(payload: Payload, error: DeliveryError) -> str:
+    if not payload.sequence_number:
+        raise error
+    logger.warning("record %s was not delivered: %s", payload.sequence_number, error)
+    return payload.sequence_number
+
+
+def _answer(summary: Summary, failed: str) -> dict[str, Any]:
+    failures: list[Mapping[str, str]] = [{"itemIdentifier": failed}] if failed else []
+    counts = {field.name: getattr(summary, field.name) for field in fields(summary)} | {"dead": len(summary.dead)}
+    logger.info("collected %s", counts)
+    return {"batchItemFailures": failures, "counts": counts}

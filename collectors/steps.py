@@ -1,0 +1,82 @@
+"""What happens to lines on their way to rows, in order.
+
+A step takes a :class:`Batch` and answers the next one; the first makes rows of lines, the others change or check rows. Steps of later rooms (joining of lines,
+enrichment, redaction, sampling, routing) go between the two that are here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Final, Protocol
+
+import pyarrow as pa
+
+from collectors.lines import Lines
+from tailrace.errors import StateError
+from tailrace.forms import arrow_schema
+
+
+class Parsed(Protocol):
+    """What ``collectors.parse.parse_lines`` answers, as far as it is used here."""
+
+    @property
+    def logs(self) -> pa.Table:
+        """One row an event, in the schema of ``logs``."""
+        ...
+
+    @property
+    def metrics(self) -> pa.Table:
+        """Metrics that the lines told, in the schema of ``metrics``."""
+        ...
+
+    @property
+    def joined(self) -> int:
+        """Lines that became part of another event."""
+        ...
+
+
+ParseLines = Callable[[Lines], Parsed]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines as they came and the rows made of them."""
+
+    lines: Lines
+    logs: pa.Table
+    metrics: pa.Table
+    joined: int = 0
+
+
+Step = Callable[[Batch, ParseLines], Batch]
+
+
+def parse(batch: Batch, parse_lines: ParseLines) -> Batch:
+    """Find the format of the lines and read them: columns, severity, trace ids, attributes."""
+    parsed = parse_lines(batch.lines)
+    return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined)
+
+
+def reconcile(batch: Batch, parse_lines: ParseLines) -> Batch:
+    """Check that every line is a row or part of one, and that rows are in the schema with ids and times.
+
+    Raises :class:`StateError` where they are not: the lines go to dead letters then, and nothing is lost by a faulty step.
+    """
+    del parse_lines
+    if batch.logs.num_rows + batch.joined != len(batch.lines):
+        raise StateError(f"{len(batch.lines)} lines became {batch.logs.num_rows} rows and {batch.joined} parts of rows")
+    if batch.logs.schema != arrow_schema("logs") or batch.metrics.schema != arrow_schema("metrics"):
+        raise StateError("rows are not in the schema")
+    for table in (batch.logs, batch.metrics):
+        if table["event_id"].null_count or table["event_time"].null_count:
+            raise StateError("rows without an event id or a time")
+    return batch
+
+
+STEPS: Final[tuple[Step, ...]] = (parse, reconcile)
+
+
+def run_steps(lines: Lines, parse_lines: ParseLines) -> Batch:
+    """Take lines through all steps."""
+    start = Batch(lines, arrow_schema("logs").empty_table(), arrow_schema("metrics").empty_table())
+    return reduce(lambda batch, step: step(batch, parse_lines), STEPS, start)

@@ -1,0 +1,104 @@
+"""The Lambda function: what is answered, and what is sent again."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from collectors.collector import Collector
+from collectors.handler import Handler, stream_from_settings
+from collectors.lines import Lines
+from firehose.delivery import Delivery, MemoryStream
+from firehose.sinks.amazon_firehose import AmazonFirehose
+from tailrace.clock import ManualClock
+from tailrace.errors import PermanentError, SettingError, TransientError
+from tailrace.fields import AttributeRegister
+from tailrace.forms import arrow_schema
+from tailrace.settings import Settings
+
+
+class Rows:
+    """A row a line, with nothing but id, time and message."""
+
+    def __init__(self, lines: Lines) -> None:
+        columns: dict[str, Any] = {"event_id": lines.event_id, "event_time": lines.event_time, "message": lines.text}
+        schema = arrow_schema("logs")
+        self.logs = pa.table([columns[f.name] if f.name in columns else pa.nulls(len(lines), f.type) for f in schema], schema=schema)
+        self.metrics = arrow_schema("metrics").empty_table()
+        self.joined = 0
+
+
+class FailingAt(MemoryStream):
+    """Refuses the n-th delivery."""
+
+    def __init__(self, at: int, error: Exception) -> None:
+        super().__init__()
+        self._left, self._error = at, error
+
+    def put(self, delivery: Delivery) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise self._error
+        super().put(delivery)
+
+
+def handler(stream: MemoryStream) -> Handler:
+    return Handler(Collector(stream, None, AttributeRegister(), ManualClock(), parse=Rows))
+
+
+def data(message: str) -> str:
+    events = [{"id": message, "timestamp": 1_790_000_000_000, "message": message}]
+    body = {"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "g", "logStream": "s", "logEvents": events}
+    return base64.b64encode(gzip.compress(json.dumps(body).encode())).decode()
+
+
+def kinesis(*payloads: str) -> dict[str, Any]:
+    return {"Records": [{"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": str(n), "data": payload}} for n, payload in enumerate(payloads)]}
+
+
+def test_a_subscriptions_event_is_delivered() -> None:
+    stream = MemoryStream()
+    answer = handler(stream)({"awslogs": {"data": data("one")}})
+    assert answer["batchItemFailures"] == []
+    assert answer["counts"] == {"payloads": 1, "events": 1, "spans": 0, "metrics": 0, "joined": 0, "dropped": 0, "dead": 0}
+    assert stream.deliveries[0].tables["logs"]["message"].to_pylist() == ["one"]
+
+
+def test_a_bad_record_of_a_kinesis_event_hinders_no_other() -> None:
+    stream = MemoryStream()
+    answer = handler(stream)(kinesis(data("one"), "SGVsbG8=", data("two")))
+    assert answer["batchItemFailures"] == []
+    assert (answer["counts"]["events"], answer["counts"]["dead"]) == (2, 1)
+    assert [letter.body for delivery in stream.deliveries for letter in delivery.dead] == [b"SGVsbG8="]
+
+
+@pytest.mark.parametrize("error", [TransientError("slow down"), PermanentError("no such stream")])
+def test_the_first_kinesis_record_that_is_not_delivered_is_named_and_those_after_it_wait(error: Exception) -> None:
+    stream = FailingAt(1, error)
+    answer = handler(stream)(kinesis(data("one"), data("two"), data("three")))
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "1"}]
+    assert len(stream.deliveries) == 1
+
+
+def test_a_subscriptions_event_that_is_not_delivered_fails_so_that_lambda_tries_again() -> None:
+    with pytest.raises(TransientError):
+        handler(FailingAt(0, TransientError("slow down")))({"awslogs": {"data": data("one")}})
+
+
+def test_an_event_of_another_shape_is_a_dead_letter_whole() -> None:
+    stream = MemoryStream()
+    event = {"Records": [{"s3": {"bucket": "b"}}]}
+    assert handler(stream)(event)["counts"]["dead"] == 1
+    assert json.loads(stream.deliveries[0].dead[0].body) == event
+
+
+def test_the_delivery_stream_is_amazon_firehose_or_a_clear_error() -> None:
+    settings = Settings(firehose_streams="shop", aws_endpoint_url="http://127.0.0.1:9")
+    stream = stream_from_settings(settings)
+    assert isinstance(stream, AmazonFirehose)
+    assert stream.prefix == "shop"
+    with pytest.raises(SettingError, match="firehose_streams is not set"):
+        stream_from_settings(Settings())
