@@ -18,7 +18,7 @@ Check = Callable[[], bool]
 TIMEOUT_S: Final = 1.0
 
 
-def http_answers(url: str) -> Check:
+def http_ok(url: str) -> Check:
     """Answer a check: ``GET url`` has a status below 400."""
     parts = urlsplit(url)
     host, port, path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path or "/"
@@ -36,7 +36,7 @@ def http_answers(url: str) -> Check:
     return check
 
 
-def tcp_answers(host: str, port: int) -> Check:
+def tcp_open(host: str, port: int) -> Check:
     """Answer a check: something listens there."""
 
     def check() -> bool:

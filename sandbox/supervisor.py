@@ -52,7 +52,7 @@ def always() -> bool:
 class Part:
     """One process: its command, the check that says it is ready, the names of the parts that must be ready before it.
 
-    ``once``: a task, which is ready when it has ended with 0, and is done again when a part that it comes after had to be started again.
+    ``once``: a task, which is ready when it has ended with 0; ``again``: it is done again when a part that it comes after had to be started again.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Part:
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ready_within_s: float = 60.0
     once: bool = False
+    again: bool = True
 
 
 @dataclass(slots=True)
@@ -217,7 +218,7 @@ class Supervisor:
         run.deaths += 1
         run.state, run.not_before_s = "dead", self._clock.monotonic_s() + wait_s
         for task in self._runs.values():
-            if task.state == "done" and run.part.name in task.part.after:
+            if task.state == "done" and task.part.again and run.part.name in task.part.after:
                 task.state = "waiting"
 
     def _tell_of_death(self, run: _Run, what: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.checks import free_port, http_answers
+from sandbox.checks import free_port, http_ok
 from sandbox.emulator import READY_PATH
 from sandbox.incidents import Board, board_path, write_board
 from sandbox.process import Process, start
@@ -33,7 +33,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Moto in a process of its own, with the resources of the demo; answers settings that lead there."""
     folder, port = tmp_path_factory.mktemp("emulator"), free_port()
     running = start(("python", "-m", "sandbox.emulator", "--port", str(port)), folder / "moto.log")
-    wait_until(http_answers(f"http://127.0.0.1:{port}{READY_PATH}"))
+    wait_until(http_ok(f"http://127.0.0.1:{port}{READY_PATH}"))
     settings = Settings(home=folder, aws_endpoint_url=f"http://127.0.0.1:{port}")
     make_all(settings)
     yield settings
@@ -71,7 +71,7 @@ def shop(emulator: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         running = Shop(emulator, f"http://127.0.0.1:{first_port}", board_path(home), process)
         write_board(running.board, Board(SystemClock().now_us(), scheduled=False))
         threading.Thread(target=_receive, args=(daemon, running.documents), daemon=True).start()
-        wait_until(http_answers(f"{running.url}/healthz"))
+        wait_until(http_ok(f"{running.url}/healthz"))
         yield running
         assert process.stop() == 0, process.last_lines()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.checks import free_port, http_answers, tcp_answers
+from sandbox.checks import free_port, http_ok, tcp_open
 from sandbox.supervisor import Part, PartError, Supervisor
 from tailrace.errors import StateError
 
@@ -244,14 +244,14 @@ def test_parts_that_cannot_be_ordered_are_refused(tmp_path: Path, parts: Sequenc
 
 def test_an_http_server_is_ready_when_it_answers(tmp_path: Path) -> None:
     port = free_port()
-    check = http_answers(f"http://127.0.0.1:{port}/")
+    check = http_ok(f"http://127.0.0.1:{port}/")
     assert not check()
     with supervisor(tmp_path, Part("server", ("python", "-m", "http.server", str(port), "--bind", "127.0.0.1"), ready=check)) as running:
         assert running.start()
         assert check()
-        assert tcp_answers("127.0.0.1", port)()
-        assert not http_answers(f"http://127.0.0.1:{port}/nothing-here")()
-    assert not tcp_answers("127.0.0.1", port)()
+        assert tcp_open("127.0.0.1", port)()
+        assert not http_ok(f"http://127.0.0.1:{port}/nothing-here")()
+    assert not tcp_open("127.0.0.1", port)()
 
 
 def test_a_signal_while_starting_ends_the_start(tmp_path: Path) -> None:
