@@ -5,7 +5,9 @@ import tarfile
 from pathlib import Path
 from typing import Final
 
-from sandbox.checks import http_ok
+import orjson
+import urllib3
+
 from sandbox.servers.java import find_jdk, run_maven
 from sandbox.servers.running import LEAST_JAVA, RunningServer, ServerError, cache_folder, launch, missing
 from sandbox.servers.s3 import ACCESS_KEY, SECRET_KEY
@@ -37,7 +39,16 @@ def start_trino(folder: Path, port: int, s3_url: str, bucket: str = "lake", heap
     url = f"http://127.0.0.1:{port}"
     extra = {"JAVA_HOME": str(jdk), "PATH": f"{jdk / 'bin'}:/usr/local/bin:/usr/bin:/bin"}
     command = [str(home / "bin" / "launcher"), "run", "--etc-dir", str(folder / "etc")]
-    return launch(command, folder / "trino.log", url, http_ok(f"{url}/v1/status"), READY_WITHIN_S, extra, folder)
+    return launch(command, folder / "trino.log", url, lambda: _has_started(url), READY_WITHIN_S, extra, folder)
+
+
+def _has_started(url: str) -> bool:
+    """Trino answers before it takes queries; ``/v1/info`` says when it does."""
+    try:
+        answer = urllib3.request("GET", f"{url}/v1/info", timeout=1.0, retries=False)
+        return answer.status == 200 and orjson.loads(answer.data).get("starting") is False
+    except (urllib3.exceptions.HTTPError, orjson.JSONDecodeError):
+        return False
 
 
 def _home(jdk: Path) -> Path:
