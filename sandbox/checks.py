@@ -21,7 +21,8 @@ TIMEOUT_S: Final = 1.0
 def http_ok(url: str) -> Check:
     """Answer a check: ``GET url`` has a status below 400."""
     parts = urlsplit(url)
-    host, port, path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path or "/"
+    host, port = parts.hostname or "127.0.0.1", parts.port or 80
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def check() -> bool:
         connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)

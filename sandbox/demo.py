@@ -95,11 +95,12 @@ def choose(loaded: Loaded) -> Stack:
     if missing:
         raise SettingError(f"the demo needs packages that are not installed ({', '.join(missing)}): pip install 'tailrace[sandbox]'")
     given = loaded.settings
-    wanted = {name: _port(loaded, name) for name in ("gateway_port", "dashboard_port", "xray_port")}
     emulator_port = free_port()
     settings = replace(
         given,
-        **wanted,
+        gateway_port=_port(loaded, "gateway_port"),
+        dashboard_port=_port(loaded, "dashboard_port"),
+        xray_port=_port(loaded, "xray_port"),
         home=given.home.absolute(),
         aws_endpoint_url=f"http://127.0.0.1:{emulator_port}",
         duckdb_memory=DUCKDB_MEMORY if loaded.origins["duckdb_memory"] == "default" else given.duckdb_memory,

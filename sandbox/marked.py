@@ -61,12 +61,13 @@ def put_event(settings: Settings, mark: Mark, now_us: int) -> None:
 def send_trace(address: str, mark: Mark) -> None:
     """Send the trace as two services would: the called one first, each with a recorder of its own."""
     caller, called = _recorder(CALLER, address), _recorder(CALLED, address)
-    caller.begin_segment(CALLER, traceid=mark.xray_trace_id, sampling=1).put_annotation("mark", mark.word)
+    caller.begin_segment(CALLER, traceid=mark.xray_trace_id, sampling=True).put_annotation("mark", mark.word)
     below = caller.begin_subsegment("127.0.0.1", namespace="remote")
+    assert below is not None
     below.put_http_meta("url", f"http://127.0.0.1{PATH}")
     below.put_http_meta("method", "GET")
     below.put_http_meta("status", 200)
-    segment = called.begin_segment(CALLED, traceid=mark.xray_trace_id, parent_id=below.id, sampling=1)
+    segment = called.begin_segment(CALLED, traceid=mark.xray_trace_id, parent_id=below.id, sampling=True)
     segment.put_http_meta("status", 200)
     called.end_segment()
     caller.end_subsegment()

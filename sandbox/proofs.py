@@ -68,9 +68,8 @@ def in_lake(evidence: Evidence) -> str:
     store, total = FolderStore(Path(evidence.settings.lake_location)), 0
     names = list[str]()
     for part in live_parts(store, "logs", *evidence.span_us):
-        path = store.local_path(part.key)
-        column = pq.read_table(path, columns=["message"], partitioning=None)["message"]
-        count = pc.sum(pc.equal(column, evidence.mark.message)).as_py() or 0
+        table = pq.read_table(str(store.local_path(part.key)), columns=["message"], partitioning=None)
+        count = table.filter(pc.field("message") == evidence.mark.message).num_rows
         total += count
         names += [part.key] * (count > 0)
     if total != 1:

@@ -2,10 +2,11 @@
 
 import os
 import socket
+import threading
 
 import pytest
 
-from sandbox.checks import Port, choose_port, free_port, owner_of
+from sandbox.checks import Port, choose_port, free_port, http_ok, owner_of
 from tailrace.errors import SettingError
 
 
@@ -42,6 +43,23 @@ def test_a_port_taken_by_udp_alone_is_taken_for_who_needs_udp() -> None:
         assert choose_port(Port("gateway_port", port)) == port
         assert choose_port(Port("xray_port", port, udp=True)) != port
         assert str(os.getpid()) in owner_of(port)
+
+
+def test_a_check_asks_for_the_path_with_its_query() -> None:
+    with listener() as server:
+        asked = list[bytes]()
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            asked.append(connection.recv(4_096).split(b"\r\n")[0])
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert http_ok(f"http://127.0.0.1:{server.getsockname()[1]}/health?wait=1")()
+        thread.join()
+    assert asked == [b"GET /health?wait=1 HTTP/1.1"]
 
 
 def test_nobody_owns_a_free_port() -> None:
