@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial, reduce
 from itertools import count, groupby
 from operator import add
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 import pyarrow as pa
@@ -37,11 +38,12 @@ DOCUMENT_FORMAT: Final = "app.json"
 """The format that reads documents of clients that write to an index."""
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
+NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What became of the input of a call; ``events``, ``spans`` and ``metrics`` are rows that were put, ``dropped`` payloads that were control messages."""
+    """What became of the input of a call; ``events``, ``spans`` and ``metrics`` are rows that were put, ``dropped`` control messages and empty lines."""
 
     payloads: int = 0
     events: int = 0
@@ -77,9 +79,9 @@ class Collector:
         formats: "FormatSet",
         register: AttributeRegister,
         clock: Clock,
-        *,
         inflate_max_bytes: int = INFLATE_MAX_BYTES,
         region: str = "",
+        *,
         parse: ParseLines | None = None,
     ) -> None:
         self._stream, self._register, self._clock = stream, register, clock
@@ -101,9 +103,9 @@ class Collector:
         first = self._put_runs(by_source[0], (Count("decode", "payloads", 1, 1),))
         return reduce(add, map(self._put_runs, by_source[1:]), first)
 
-    def collect_lines(self, lines: Lines) -> Summary:
-        """Parse lines of one origin and put their rows."""
-        return self._put_runs([lines]) if len(lines) else Summary()
+    def collect_lines(self, lines: Lines, dropped: Mapping[str, int] = NOTHING) -> Summary:
+        """Parse lines of one origin and put their rows; ``dropped`` are lines that the source left out, by the name of its rule."""
+        return self._put_runs([lines], dropped=dropped) if len(lines) or dropped else Summary()
 
     def collect_spans(self, documents: Sequence[bytes], source: str, dead: Sequence[DeadLetter] = ()) -> Summary:
         """Read X-Ray segment documents and put their spans; ``dead`` are payloads of the same source in which no document was found."""
@@ -154,14 +156,14 @@ class Collector:
             reason = f"the decoder raised {type(error).__name__}: {str(error)[:200]}"
             return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
 
-    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = ()) -> Summary:
+    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
         with self._parsing:
             sifted = [sift(run, self._parse) for run in runs]
         batches = [batch for part in sifted for batch in part.batches]
         tables: dict[TableName, pa.Table] = {}
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
-        counts = decoded + _collect_counts(sum(map(len, runs)), sifted)
+        counts = decoded + _collect_counts(sum(map(len, runs)), sifted, dropped)
         return self._put(runs[0].origin.source, tables, counts, [letter for part in sifted for letter in part.dead])
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
@@ -187,11 +189,11 @@ def _went_out(counts: Iterable[Count], unit: Unit) -> int:
     return sum(one.went_out for one in counts if one.unit == unit)
 
 
-def _collect_counts(came_in: int, sifted: Sequence[Sifted]) -> tuple[Count, ...]:
+def _collect_counts(came_in: int, sifted: Sequence[Sifted], dropped: Mapping[str, int]) -> tuple[Count, ...]:
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
     joined, dead = sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
-    of_events = Count("collect", "events", came_in, events, joined=joined, dead=dead)
+    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dropped, joined=joined, dead=dead)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
 
 

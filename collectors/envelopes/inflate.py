@@ -4,6 +4,7 @@ One-shot calls of zlib and isal stop silently after the first member and do not 
 truncated input. So this loops over the members, checks the end of each, and caps what comes out.
 """
 
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final
 
 from isal import isal_zlib
@@ -13,6 +14,8 @@ from tailrace.errors import DecodeError
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZLIB_FIRST: Final = 0x78
 """First byte of zlib with a window of 32 kB, which all senders use; the second makes the pair a multiple of 31."""
+
+BLOCK_BYTES: Final = 1024 * 1024
 
 _DAMAGED: Final[type[Exception]] = isal_zlib.error  # type: ignore[assignment] # the stub says it is an instance
 _GZIP_WBITS: Final = 31
@@ -63,3 +66,41 @@ def _inflate_member(data: bytes, max_bytes: int) -> tuple[bytes, bytes]:
     if not engine.eof:
         raise DecodeError("compressed data is truncated")
     return out, engine.unused_data
+
+
+def inflate_blocks(blocks: Iterable[bytes], max_block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Inflate a stream block by block in bounded memory; one that is not compressed comes out as it is.
+
+    Raises :class:`DecodeError` at the place where the stream is damaged or followed by something else, and at its end where it is truncated.
+    """
+    rest, reading = b"", iter(blocks)
+    while len(rest) < 2 and (block := next(reading, b"")):
+        rest += block
+    if not is_compressed(rest):
+        yield rest
+        yield from reading
+        return
+    while rest:
+        if not is_compressed(rest):
+            raise DecodeError("bytes that are not compressed follow the compressed data")
+        rest = yield from _inflate_stream(rest, reading, max_block_bytes)
+        while len(rest) == 1 and (block := next(reading, b"")):
+            rest += block
+
+
+def _inflate_stream(first: bytes, reading: Iterator[bytes], max_block_bytes: int) -> Generator[bytes, None, bytes]:
+    """Inflate one member; answers what follows it."""
+    engine = isal_zlib.decompressobj(_ZLIB_WBITS if _is_zlib(first) else _GZIP_WBITS)
+    block = first
+    while True:
+        try:
+            out = engine.decompress(block, max_block_bytes)
+        except (_DAMAGED, ValueError, EOFError) as error:
+            raise DecodeError(f"compressed data is damaged: {str(error).lower()}") from error
+        if out:
+            yield out
+        if engine.eof:
+            return engine.unused_data or next(reading, b"")
+        block = engine.unconsumed_tail or (b"" if len(out) == max_block_bytes else next(reading, b""))
+        if not block and len(out) < max_block_bytes:
+            raise DecodeError("compressed data is truncated")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.envelopes.inflate import inflate
+from collectors.envelopes.inflate import inflate, inflate_blocks
 from tailrace.errors import DecodeError
 
 ROOM = 1 << 20
@@ -69,3 +69,37 @@ def test_the_cap_counts_all_members_together_and_plain_bytes_too() -> None:
 def test_any_bytes_are_inflated_or_a_decode_error(data: bytes, head: bytes) -> None:
     with contextlib.suppress(DecodeError):
         inflate(head + data, ROOM)
+
+
+def chunks(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@given(parts=st.lists(st.binary(max_size=3_000), min_size=1, max_size=4), size=st.integers(1, 700), room=st.integers(1, 700), packed=st.booleans())
+def test_a_stream_is_inflated_block_by_block_to_the_same_bytes(parts: list[bytes], size: int, room: int, *, packed: bool) -> None:
+    data = b"".join(map(gzip.compress, parts)) if packed else b"#" + b"".join(parts)
+    blocks = list(inflate_blocks(chunks(data, size), room))
+    assert b"".join(blocks) == (b"".join(parts) if packed else data)
+    assert not packed or all(0 < len(block) <= room for block in blocks)
+
+
+@given(size=st.integers(1, 400), room=st.integers(1, 400), cut=st.integers(1, 60))
+def test_a_truncated_stream_is_an_error_after_what_could_be_read(size: int, room: int, cut: int) -> None:
+    data = gzip.compress(b"one line\n" * 90)
+    with pytest.raises(DecodeError, match="truncated"):
+        list(inflate_blocks(chunks(data[: max(2, len(data) - cut)], size), room))
+
+
+@given(size=st.integers(1, 200), tail=st.sampled_from([b"x", b"xyz", b"\0" * 9, b"\x1fx"]))
+def test_a_stream_followed_by_something_else_is_an_error(size: int, tail: bytes) -> None:
+    with pytest.raises(DecodeError, match="follow"):
+        list(inflate_blocks(chunks(gzip.compress(b"a" * 500) + tail, size), 100))
+
+
+def test_a_damaged_stream_and_an_empty_one() -> None:
+    data = bytearray(gzip.compress(b"abc" * 100))
+    data[-5] ^= 1
+    with pytest.raises(DecodeError, match="damaged"):
+        list(inflate_blocks([bytes(data)]))
+    assert b"".join(inflate_blocks([])) == b""
+    assert b"".join(inflate_blocks([b"\x1f"])) == b"\x1f"

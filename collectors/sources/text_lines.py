@@ -1,0 +1,103 @@
+"""A stream of bytes as runs of log lines, block by block, without a Python object a line until the ids are made.
+
+A line ends with LF or CRLF; the last one may lack its end. Invalid UTF-8 becomes U+FFFD. Empty lines are left out and counted under the rule
+``empty-line``. A line longer than :data:`MAX_LINE_BYTES` is cut into several, so that memory is bounded and nothing is lost.
+
+An event id is a hash of the stream's name, the line's offset in it (after inflating) and the line's bytes: the same lines at the same place of the same file have the same ids
+again, and a line that took another's place (a file written anew) has its own.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from collectors.lines import Lines, Origin
+from tailrace.errors import DecodeError
+
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+RUN_BYTES: Final = 2 * 1024 * 1024
+"""Bytes of text after which a run of lines is handed on."""
+
+EMPTY_RULE: Final = "empty-line"
+_LINE_FEED: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Lines in the order of the stream, how many empty ones are left out, and how many of them had bytes replaced."""
+
+    lines: Lines
+    empty: int
+    replaced: int
+
+
+def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -> Iterator[Run]:
+    """Cut a stream into runs of lines; ``name`` is what the stream is known by when it is read again."""
+    for offset, text in _whole_lines(blocks):
+        yield _run(text, offset, origin, name, received_us)
+
+
+def _whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Answer pieces that end with a line end, each with its offset; the last may end without. Before a stream's error come its whole lines."""
+    offset, waiting = 0, bytearray()
+    try:
+        for block in blocks:
+            waiting += block
+            end = _end_of_lines(waiting)
+            if end:
+                yield offset, bytes(waiting[:end])
+                offset += end
+                del waiting[:end]
+    except DecodeError:
+        if end := waiting.rfind(b"\n") + 1:
+            yield offset, bytes(waiting[:end])
+        raise
+    if waiting:
+        yield offset, bytes(waiting)
+
+
+def _end_of_lines(waiting: bytearray) -> int:
+    if len(waiting) < RUN_BYTES:
+        return 0
+    return waiting.rfind(b"\n") + 1 or (len(waiting) if len(waiting) >= MAX_LINE_BYTES else 0)
+
+
+def _run(text: bytes, offset: int, origin: Origin, name: str, received_us: int) -> Run:
+    starts, ends = _bounds(text)
+    kept = ends > starts
+    pieces = [text[start:end] for start, end in zip(starts[kept].tolist(), ends[kept].tolist(), strict=True)]
+    texts = [piece.decode("utf-8", "replace") for piece in pieces] if not _is_utf8(text) else pieces
+    no_times: pa.TimestampArray = pa.nulls(len(pieces), pa.timestamp("us"))
+    ids = pa.array(list(_ids(name, starts[kept].tolist(), pieces, offset)), pa.string())
+    lines = Lines(origin, received_us, pa.array(texts, pa.string()), ids, no_times)
+    replaced = sum(not _is_utf8(piece) for piece in pieces) if texts is not pieces else 0
+    return Run(lines, int(len(starts) - len(pieces)), replaced)
+
+
+def _bounds(text: bytes) -> "tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]":
+    data = np.frombuffer(text, np.uint8)
+    feeds = np.flatnonzero(data == _LINE_FEED)
+    ends = feeds if text.endswith(b"\n") else np.append(feeds, len(text))
+    starts = np.append(np.zeros(1, np.int64), ends[:-1] + 1)
+    has_return = (ends > starts) & (data[np.maximum(ends - 1, 0)] == ord("\r"))
+    return starts, ends - has_return
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _ids(name: str, starts: Iterable[int], pieces: Iterable[bytes], offset: int) -> Iterator[str]:
+    stem = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16, person=b"line")
+    for start, piece in zip(starts, pieces, strict=True):
+        digest = stem.copy()
+        digest.update((offset + start).to_bytes(8, "big") + piece)
+        yield digest.hexdigest()
