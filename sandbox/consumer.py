@@ -1,0 +1,62 @@
+"""The consumer of the demo's stream: ``python -m sandbox.consumer`` reads subscription payloads from Kinesis and hands them to the gateway.
+
+The gateway answers when a payload is synced; only then is the checkpoint written, so a consumer that is killed loses nothing.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+import requests
+
+from collectors.sources.checkpoints import Checkpoints
+from collectors.sources.kinesis import KinesisConsumer
+from collectors.sources.kinesis_shards import Boto3Shards
+from sandbox.ending import end_event
+from sandbox.resources import STREAM
+from tailrace.aws import client
+from tailrace.clock import SystemClock
+from tailrace.errors import PermanentError, TransientError
+from tailrace.settings import Settings, load
+
+TIMEOUT_S: Final = 30.0
+LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDoor:
+    """Takes payloads for the gateway at an address."""
+
+    url: str
+    token: str = ""
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def take(self, payload: bytes) -> None:
+        """Post a payload; return when it is durable.
+
+        Raises :class:`TransientError` where the gateway is not there or takes nothing now, :class:`PermanentError` where it refuses.
+        """
+        headers = {"Content-Type": "application/octet-stream", **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
+        try:
+            answer = self.session.post(f"{self.url}/_tailrace/payload", params={"kind": "cloudwatch"}, data=payload, headers=headers, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            raise TransientError(f"the gateway does not answer: {error}") from error
+        if not answer.ok:
+            kind = TransientError if answer.status_code in LATER else PermanentError
+            raise kind(f"the gateway answered {answer.status_code}: {answer.text[:200]}")
+
+
+def consume(settings: Settings) -> None:
+    """Read the stream until told to end."""
+    clock, checkpoints = SystemClock(), Checkpoints(settings.home / "demo" / "kinesis.sqlite")
+    door = GatewayDoor(settings.gateway_url, settings.gateway_token)
+    consumer = KinesisConsumer(Boto3Shards(client("kinesis", settings), STREAM), STREAM, door.take, checkpoints, clock, end_event())
+    try:
+        consumer.run()
+    finally:
+        checkpoints.close()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    consume(load().settings)
