@@ -95,7 +95,8 @@ class LakeConnection:
         limit_s = timeout_s if timeout_s is not None else self._settings.search_timeout_s
         with self._cursor(limit_s) as cursor, _plain_errors(limit_s):
             found = cursor.sql(sql, params=params or None)
-            return _NOTHING if found is None else found.to_arrow_table()
+            table: pa.Table = _NOTHING if found is None else found.to_arrow_table()
+            return table
 
     def steady(self, ask: Callable[[], T]) -> T:
         """Call ``ask``, and again when parts were replaced meanwhile; it must take its relations anew."""
@@ -135,7 +136,7 @@ def _open(settings: Settings, root: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _settings(settings: Settings, root: Path, temporary: Path) -> list[str]:
-    values: dict[str, exp.Expression] = {
+    values: dict[str, exp.Expr] = {
         "TimeZone": exp.Literal.string("UTC"),
         "integer_division": exp.true(),
         "memory_limit": exp.Literal.string(settings.duckdb_memory),
@@ -191,11 +192,11 @@ def relation_of(table: TableName, paths: Sequence[Path]) -> Relation:
     return Relation(select.from_(source), len(paths))
 
 
-def _option(name: str, value: exp.Expression) -> exp.Expression:
+def _option(name: str, value: exp.Expr) -> exp.Expr:
     return exp.EQ(this=exp.Var(this=name), expression=value)
 
 
-def _null(kind: FieldType) -> exp.Expression:
+def _null(kind: FieldType) -> exp.Expr:
     return exp.cast(exp.null(), SQL_TYPES.get(kind, "VARCHAR"), dialect="duckdb")
 
 

@@ -5,7 +5,8 @@ Names and values are as the request has them; fields are resolved and values rea
 new node makes mypy name every engine that does not know it.
 """
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import Literal
 
 Scalar = str | int | float | bool
@@ -143,6 +144,7 @@ class SortKey:
     direction: Direction
     missing_first: bool
     clause: str
+    unmapped_ok: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ class DateHistogram:
     time_zone: str | None = None
     offset_ms: int = 0
     min_doc_count: int = 0
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: Bounds = dataclasses.field(default_factory=Bounds)
     format: str | None = None
     order: tuple[BucketOrder, ...] = ()
     aggs: "tuple[Aggregation, ...]" = ()
@@ -236,7 +238,7 @@ class Histogram:
     interval: float
     offset: float = 0.0
     min_doc_count: int = 0
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: Bounds = dataclasses.field(default_factory=Bounds)
     order: tuple[BucketOrder, ...] = ()
     aggs: "tuple[Aggregation, ...]" = ()
 
@@ -272,12 +274,12 @@ Aggregation = BucketAgg | MetricAgg
 class Search:
     """A whole search. ``track_total`` is how far hits are counted: ``None`` is to the end, 0 not at all."""
 
-    query: Query = field(default_factory=MatchAll)
+    query: Query = dataclasses.field(default_factory=MatchAll)
     sort: tuple[SortKey, ...] = ()
     start: int = 0
     size: int = 10
     search_after: tuple[SortValue, ...] | None = None
-    source: SourceFilter = field(default_factory=SourceFilter)
+    source: SourceFilter = dataclasses.field(default_factory=SourceFilter)
     track_total: int | None = 10_000
     aggs: tuple[Aggregation, ...] = ()
     timeout_s: float | None = None

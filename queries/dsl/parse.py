@@ -96,7 +96,7 @@ def _sort_key(place: Place) -> SortKey:
             raise option.unsupported("is not supported")
     order = found.choice(("asc", "desc")) if (found := options.get("order")) else "asc"
     missing = found.choice(("_first", "_last")) if (found := options.get("missing")) else "_last"
-    return SortKey(name, "asc" if order == "asc" else "desc", missing == "_first", options.path)
+    return SortKey(name, "asc" if order == "asc" else "desc", missing == "_first", options.path, unmapped_ok="unmapped_type" in options.mapping())
 
 
 def _search_after(place: Place, sort: tuple[SortKey, ...], start: int) -> tuple[SortValue, ...]:

@@ -128,12 +128,12 @@ def _range(clause: Place, depth: int) -> Query:
     for old in ("from", "to", "include_lower", "include_upper"):
         if old in options.mapping():
             raise options.at(old).unsupported("is not supported, use gt, gte, lt and lte")
-    bounds = {bound: place.scalar() for bound in ("gt", "gte", "lt", "lte") if (place := options.get(bound))}
+    bounds = {bound: place.scalar() if (place := options.get(bound)) else None for bound in ("gt", "gte", "lt", "lte")}
     for one, other in (("gt", "gte"), ("lt", "lte")):
-        if one in bounds and other in bounds:
+        if bounds[one] is not None and bounds[other] is not None:
             raise options.error(f"has both {one} and {other}")
-    words = {key: place.text(200) for key in ("format", "time_zone") if (place := options.get(key))}
-    return Range(name, options.path, **bounds, **words)
+    form, zone = (place.text(200) if (place := options.get(key)) else None for key in ("format", "time_zone"))
+    return Range(name, options.path, bounds["gt"], bounds["gte"], bounds["lt"], bounds["lte"], form, zone)
 
 
 def _exists(clause: Place, depth: int) -> Query:

@@ -1,0 +1,1 @@
+"""The engines that answer searches: the lake (DuckDB) and OpenSearch, behind ``queries.engine.SearchEngine``."""

@@ -1,0 +1,95 @@
+"""Rows of the lake as documents, in the form that the ``_bulk`` sink writes to OpenSearch.
+
+Flat dotted names, nulls left out, times in ISO 8601 with microseconds, ``attributes`` (typed by the register) and ``attributes_other`` (the rest) as
+objects of flat dotted names.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+import pyarrow as pa
+
+from queries.dsl.nodes import SourceFilter
+from tailrace.schema import TABLES, Field, FieldType, TableName
+
+Document = dict[str, Any]
+_LONG: Final = range(-(2**63), 2**63)
+
+
+def documents(table: TableName, rows: pa.Table, types: Mapping[str, FieldType], source: SourceFilter) -> Iterator[Document]:
+    """Answer the documents of rows, filtered as asked."""
+    keep = _keeper(source)
+    fields = [field for field in TABLES[table].fields if field.type is FieldType.ATTRIBUTES or keep(field.name)]
+    columns = [rows.column(field.column).to_pylist() for field in fields]
+    for number in range(rows.num_rows):
+        document: Document = {}
+        for field, column in zip(fields, columns, strict=True):
+            if column[number] is not None:
+                _add(document, field, column[number], types, keep)
+        yield document
+
+
+def _add(document: Document, field: Field, value: Any, types: Mapping[str, FieldType], keep: Callable[[str], bool]) -> None:  # noqa: ANN401 - a cell
+    match field.type:
+        case FieldType.TIME:
+            document[field.name] = iso_us(value)
+        case FieldType.ATTRIBUTES:
+            for name, inner in split_attributes(value, types).items():
+                kept = {key: item for key, item in inner.items() if keep(f"{name}.{key}")}
+                if kept:
+                    document[name] = kept
+        case _:
+            document[field.name] = value
+
+
+def iso_us(moment: datetime) -> str:
+    """Print a time as documents have it.
+
+    >>> iso_us(datetime(2026, 11, 24, 10, 0, 0, 123456))
+    '2026-11-24T10:00:00.123456Z'
+    """
+    return f"{moment.isoformat(timespec='microseconds')}Z"
+
+
+def split_attributes(text: str, types: Mapping[str, FieldType]) -> dict[str, dict[str, Any]]:
+    """Split a row's JSON into what the register types and the rest."""
+    try:
+        values = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"attributes_other": {"_unreadable": text}}
+    found: dict[str, dict[str, Any]] = {"attributes": {}, "attributes_other": {}}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        if value is not None:
+            kind = types.get(key)
+            found["attributes" if kind is not None and fits(value, kind) else "attributes_other"][key] = value
+    return {name: inner for name, inner in found.items() if inner}
+
+
+def fits(value: object, kind: FieldType) -> bool:
+    """Whether a JSON value has the register's type."""
+    match kind:
+        case FieldType.LONG:
+            return isinstance(value, int) and not isinstance(value, bool) and value in _LONG
+        case FieldType.DOUBLE:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case FieldType.BOOLEAN:
+            return isinstance(value, bool)
+        case _:
+            return isinstance(value, str)
+
+
+def _keeper(source: SourceFilter) -> Callable[[str], bool]:
+    includes, excludes = _matcher(source.includes), _matcher(source.excludes)
+    return lambda name: (not source.includes or includes(name)) and not (source.excludes and excludes(name))
+
+
+@lru_cache(maxsize=256)
+def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """A pattern names a field, or an object above it: ``service`` and ``serv*`` keep ``service.name``."""
+    one = "|".join(".*".join(re.escape(part) for part in re.sub(r"\*+", "*", pattern).split("*")) for pattern in patterns)
+    expression = re.compile(rf"(?:{one})(?:\..*)?", re.DOTALL)
+    return lambda name: expression.fullmatch(name) is not None

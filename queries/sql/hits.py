@@ -1,0 +1,162 @@
+"""The hits of a search in SQL: their order, what comes after given sort values, the page.
+
+Rows without a value sort as in OpenSearch: numbers and times as the greatest or smallest 64-bit number, keywords as null. The order always ends
+in ``event_id``, so that it is the same each time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlglot import exp
+
+from queries.dsl.dates import DateReader
+from queries.dsl.nodes import Search, SortKey, SortValue
+from queries.fields import Unmapped
+from queries.sql.columns import call, indexed, real, text, whole
+from queries.sql.filters import Scope, all_of
+from queries.sql.ip import ip_key
+from queries.values import MAX_LONG, MIN_LONG, boolean_value, double_value, keyword_text, long_floor
+from tailrace.errors import RequestError
+from tailrace.schema import TABLES, FieldType, TableName
+
+DEFAULT_SORT: Final = (SortKey("@timestamp", "desc", missing_first=False, clause="sort"), SortKey("event_id", "asc", missing_first=False, clause="sort"))
+"""No sort given: the newest first, then by id."""
+
+TIE_BREAK: Final = DEFAULT_SORT[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One key of the order, resolved: its value in SQL, and its type (``None``: unmapped)."""
+
+    key: SortKey
+    value: exp.Expr
+    type: FieldType | None
+
+    @property
+    def descending(self) -> bool:
+        """Whether the greatest comes first."""
+        return self.key.direction == "desc"
+
+
+def full_sort(search: Search) -> tuple[SortKey, ...]:
+    """Answer the order of a search, ``event_id`` at its end; not where ``search_after`` has no value for it, as OpenSearch would refuse that."""
+    given = search.sort or DEFAULT_SORT
+    if any(key.field in {"event_id", "_id"} for key in given):
+        return given
+    return given if search.search_after is not None and len(search.search_after) == len(given) else (*given, TIE_BREAK)
+
+
+def orders(keys: Sequence[SortKey], scope: Scope) -> list[Order]:
+    """Resolve the keys of an order."""
+    return [_order(key, scope) for key in keys]
+
+
+def _order(key: SortKey, scope: Scope) -> Order:
+    found = scope.resolver.resolve(key.field)
+    if isinstance(found, Unmapped):
+        if not key.unmapped_ok:
+            raise RequestError(f"no mapping found for [{key.field}] in order to sort on", clause=key.clause)
+        return Order(key, exp.cast(exp.null(), "VARCHAR", dialect="duckdb"), None)
+    if found.type in {FieldType.TEXT, FieldType.STORED, FieldType.ATTRIBUTES}:
+        raise RequestError(f"{found.name} is a {found.type.value}, which has no order; sort by a keyword, number or time", clause=key.clause)
+    return Order(key, _filled(key, indexed(found), found.type), found.type)
+
+
+def _filled(key: SortKey, value: exp.Expr, kind: FieldType) -> exp.Expr:
+    if isinstance(value, exp.Column) and value.name in {"event_id"}:
+        return value
+    greatest = (key.direction == "desc") == key.missing_first
+    match kind:
+        case FieldType.LONG | FieldType.TIME:
+            return call("coalesce", value, whole(MAX_LONG if greatest else MIN_LONG))
+        case FieldType.BOOLEAN:
+            return call("coalesce", exp.cast(value, "BIGINT", dialect="duckdb"), whole(MAX_LONG if greatest else MIN_LONG))
+        case FieldType.DOUBLE:
+            return call("coalesce", value, real(float("inf") if greatest else float("-inf")))
+        case _:
+            return value
+
+
+def page(rows: exp.Select, search: Search, where: exp.Expr, scope: Scope, table: TableName) -> exp.Select:
+    """Answer the statement for one page of hits: ``_id``, sort values ``_sort0``..., and the columns of the document."""
+    keys = orders(full_sort(search), scope)
+    outputs = [exp.alias_(exp.column("event_id", quoted=True), "_id", quoted=True)]
+    outputs += [exp.alias_(order.value.copy(), f"_sort{number}", quoted=True) for number, order in enumerate(keys)]
+    outputs.append(exp.alias_(exp.column("event_time", quoted=True), "_time", quoted=True))
+    if search.source.enabled:
+        outputs += [exp.column(field.column, quoted=True) for field in TABLES[table].fields]
+    conditions = [where, *([after(keys, search.search_after, scope)] if search.search_after is not None else [])]
+    statement = exp.select(*outputs).from_(rows.subquery("rows")).where(all_of(conditions))
+    statement = statement.order_by(*(_ordered(order) for order in keys), *_hidden_tie(keys))
+    return statement.limit(search.size).offset(search.start)
+
+
+def _ordered(order: Order) -> exp.Ordered:
+    return exp.Ordered(this=order.value.copy(), desc=order.descending, nulls_first=order.key.missing_first)
+
+
+def _hidden_tie(keys: Sequence[Order]) -> list[exp.Ordered]:
+    if any(order.key.field in {"event_id", "_id"} for order in keys):
+        return []
+    return [exp.Ordered(this=exp.column("event_id", quoted=True), desc=False, nulls_first=False)]
+
+
+def after(keys: Sequence[Order], values: Sequence[SortValue], scope: Scope) -> exp.Expr:
+    """Answer the condition that a row comes after the given sort values."""
+    if len(values) != len(keys):
+        raise RequestError(f"has {len(values)} values, the order of the hits has {len(keys)} keys", clause="search_after")
+    literals = [_literal(order, value, scope) for order, value in zip(keys, values, strict=True)]
+    ways: list[exp.Expr] = []
+    for number, order in enumerate(keys):
+        same = [_same(before, literal) for before, literal in zip(keys[:number], literals[:number], strict=True)]
+        ways.append(exp.paren(all_of([*same, _beyond(order, literals[number])])))
+    return exp.paren(exp.or_(*ways))
+
+
+def _literal(order: Order, value: SortValue, scope: Scope) -> exp.Expr | None:
+    if value is None:
+        return None
+    clause = "search_after"
+    match order.type:
+        case FieldType.TIME:
+            is_number = isinstance(value, int) and not isinstance(value, bool)
+            return whole(int(value) if is_number else DateReader(scope.now_us, clause).read_ms(value, round_up=False))
+        case FieldType.LONG:
+            return whole(long_floor(value, clause)[0])
+        case FieldType.BOOLEAN:
+            return whole(
+                long_floor(value, clause)[0] if not isinstance(value, bool) and str(value) not in {"true", "false"} else int(boolean_value(value, clause))
+            )
+        case FieldType.DOUBLE:
+            return real(float(value) if value in ("Infinity", "-Infinity") else double_value(value, clause))
+        case FieldType.IP:
+            key = ip_key(str(value))
+            if key is None:
+                raise RequestError(f"{str(value)[:80]!r} is not an IP address", clause=clause)
+            return text(key)
+        case _:
+            return text(keyword_text(value))
+
+
+def _same(order: Order, literal: exp.Expr | None) -> exp.Expr:
+    if literal is None:
+        return exp.Is(this=order.value.copy(), expression=exp.null())
+    return exp.EQ(this=order.value.copy(), expression=literal.copy())
+
+
+def _beyond(order: Order, literal: exp.Expr | None) -> exp.Expr:
+    value, nulls_last = order.value.copy(), not order.key.missing_first
+    if literal is None:
+        return exp.false() if nulls_last else exp.Not(this=exp.Is(this=value, expression=exp.null()))
+    compared = (exp.LT if order.descending else exp.GT)(this=value, expression=literal.copy())
+    return exp.paren(exp.or_(compared, exp.Is(this=value.copy(), expression=exp.null()))) if nulls_last else compared
+
+
+def counted(rows: exp.Select, where: exp.Expr, limit: int | None) -> exp.Select:
+    """Answer the statement that counts the hits, up to one more than the limit."""
+    if limit is None:
+        return exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(rows.subquery("rows")).where(where)
+    some = exp.select(exp.alias_(exp.Literal.number(1), "one")).from_(rows.subquery("rows")).where(where).limit(limit + 1)
+    return exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(some.subquery("some"))
