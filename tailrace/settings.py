@@ -46,6 +46,8 @@ class Settings:
     dashboard_port: int = _setting(8501, "port of the dashboard")
     xray_host: str = _setting("127.0.0.1", "address that the X-Ray daemon binds")
     xray_port: int = _setting(2000, "UDP and TCP port of the X-Ray daemon; 2000 is what the SDKs expect")
+    xray_sampling_rate: float = _setting(1.0, "part of the requests that SDKs shall trace by the default sampling rule, 0 to 1")
+    xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
     formats: str = _setting("", "folder of the user's own format files")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
