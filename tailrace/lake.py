@@ -99,13 +99,20 @@ def decode_state(data: bytes, key: str) -> PartitionState:
     return PartitionState({line.part: line.counts for line in lines})
 
 
+FIRST_HOUR_US: Final = 0
+LAST_HOUR_US: Final = 4_102_444_800_000_000 - US_PER_HOUR
+"""The first and the last hour that have a partition: 1970-01-01 00 and 2099-12-31 23."""
+
+
 def partition_of(event_time_us: int) -> Partition:
-    """Answer the partition of an event time (microseconds since 1970 UTC).
+    """Answer the partition of an event time (microseconds since 1970 UTC); absurd times lie in the first or the last partition there is.
 
     >>> partition_of(1_790_000_000_000_000).path
     'day=2026-09-21/hour=14'
+    >>> partition_of(-62_135_596_800_000_000).path
+    'day=1970-01-01/hour=00'
     """
-    moment = to_datetime(event_time_us)
+    moment = to_datetime(min(max(event_time_us, FIRST_HOUR_US), LAST_HOUR_US))
     return Partition(moment.strftime("%Y-%m-%d"), moment.strftime("%H"))
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tailrace.errors import StateError
+from tailrace.errors import SettingError, StateError
+from tailrace.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,20 @@ class FolderStore:
         if any(part in {"", "."} or part.startswith("..") for part in key.rstrip("/").split("/")) or "\0" in key:
             raise StateError(f"not a key of the lake: {key!r}")
         return self._root / key
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """Open the lake's store: a folder, or a bucket where the setting ``lake`` is ``s3://bucket/prefix``."""
+    location = settings.lake_location
+    if not location.startswith("s3://"):
+        return FolderStore(Path(location))
+    from tailrace import aws  # boto3 takes 300 ms to import, and most have their lake in a folder
+    from tailrace.s3_store import S3Store
+
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise SettingError(f"lake = {location!r}: no bucket is named, as in s3://bucket/prefix")
+    return S3Store(aws.client("s3", settings), bucket, prefix)
 
 
 def make_folders(folder: Path) -> None:

@@ -1,0 +1,256 @@
+"""LocalFirehose: the delivery stream of one machine.
+
+``put`` answers after the delivery is in the spool and synced. From there each sink takes it at its own pace: one that is down, slow or refuses holds up no other and loses
+nothing. Memory is bounded by what a batch of each sink may hold, the disk by ``spool_max_bytes``: then ``put`` raises :class:`TransientError`.
+
+A sink that is switched on later begins with what is put from then on; what is on its way to one that is switched off counts as dropped.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Self
+
+import pyarrow as pa
+
+from firehose.admission import Admission
+from firehose.batches import Batch, Sink
+from firehose.clerk import Clerk, Reports
+from firehose.cursor import Cursor, Outcome, SinkState, load
+from firehose.dead_letters import DeadLetters
+from firehose.delivery import DeadLetter, Delivery
+from firehose.disk import Disk, LocalDisk, Probe, no_probe
+from firehose.frame import Position, Totals
+from firehose.lock import held
+from firehose.recent_ids import REMEMBERED, RecentIds
+from firehose.remembered import Remembered
+from firehose.runner import Runner
+from firehose.sinks.lake import NAME as LAKE
+from firehose.sinks.lake import LakeSink
+from firehose.spool import SEGMENT_BYTES, Spool
+from tailrace.clock import Clock
+from tailrace.fields import AttributeRegister
+from tailrace.ledger import LedgerWriter, Progress
+from tailrace.settings import Settings
+from tailrace.stores import ObjectStore, open_store
+
+STOP_WITHIN_S: Final = 8.0
+_PREFIX, _SUFFIX = "cursor-", ".bin"
+
+
+class LocalFirehose:
+    """A spool, its sinks, the ledger and dead letters, in the folder ``settings.home``; a context manager.
+
+    ``sinks`` are by default the lake and, with ``opensearch_url``, OpenSearch. Raises :class:`tailrace.errors.StateError` where another process has the folder.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        register: AttributeRegister | None = None,
+        store: ObjectStore | None = None,
+        sinks: Sequence[Sink] | None = None,
+        disk: Disk | None = None,
+        probe: Probe = no_probe,
+        segment_bytes: int = SEGMENT_BYTES,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self._settings, self._clock, self._disk, self._probe = settings, clock, disk or LocalDisk(), probe
+        self._moved = threading.Condition()
+        self._runners: list[Runner] = []
+        with ExitStack() as stack:
+            stack.enter_context(held(settings.spool_folder))
+            made = sinks if sinks is not None else default_sinks(settings, register, store, probe)
+            states = self._states()
+            self._spool = self._open_spool(states, segment_bytes)
+            stack.callback(self._spool.close)
+            self._remembered = Remembered(settings.spool_folder, self._disk, remembered)
+            recent = RecentIds(remembered)
+            self._remembered.rebuild(self._spool, recent)
+            self._admission = Admission(self._spool, recent)
+            self.dead = DeadLetters(settings.dead_folder, probe=probe)
+            self._clerk = self._open_clerk(stack, states)
+            self._retire({name: state.unreported for name, state in states.items() if name not in {sink.name for sink in made}})
+            for sink in made:
+                self._runners.append(self._open_runner(sink, states, stack))
+            self._stack = stack.pop_all()
+        self._closed = False
+        self._clerk.start()
+        for runner in self._runners:
+            runner.start()
+
+    def __enter__(self) -> Self:
+        """Answer itself; it runs already."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    def put(self, delivery: Delivery) -> None:
+        """Return when the delivery is durable.
+
+        Raises :class:`tailrace.errors.TransientError` where it can take nothing now (spool or disk full): nothing was taken, try again.
+        """
+        if not (delivery.tables or delivery.counts or delivery.dead):
+            return
+        self._admission.put(delivery)
+        for runner in self._runners:
+            runner.wake()
+        self._clerk.wake()
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Wait until everything that was put is in the lake, in all other sinks that are up, and in the ledger; answer whether it is."""
+        target = self._spool.end
+        for runner in self._runners:
+            runner.wake(target)
+        self._clerk.wake()
+        with self._moved:
+            return self._moved.wait_for(lambda: self._flushed(target), timeout_s)
+
+    def status(self) -> dict[str, Any]:
+        """Answer the state of the spool, of each sink and of the ledger, as JSON shows it."""
+        spool, counts = self._spool, self._spool.counts
+        return {
+            "spool": {
+                "bytes": spool.bytes_on_disk,
+                "max_bytes": self._settings.spool_max_bytes,
+                "segments": len(spool.segments),
+                "rows": sum(spool.totals),
+                "torn_bytes": counts.torn_bytes,
+                "holes": counts.holes,
+                "refused": counts.refused,
+                "duplicates": self._admission.duplicates,
+            },
+            "sinks": [self._sink_status(runner) for runner in self._runners],
+            "ledger": {"error": self._clerk.error},
+        }
+
+    def close(self) -> None:
+        """Let sinks finish the batch that they are delivering, write the ledger, and let go of the folder."""
+        if self._closed:
+            return
+        self._closed = True
+        for runner in self._runners:
+            runner.ask_to_stop()
+        for runner in self._runners:
+            runner.stop(STOP_WITHIN_S)
+        self._clerk.stop(STOP_WITHIN_S)
+        self._stack.close()
+
+    def _flushed(self, target: Position) -> bool:
+        there = [runner for runner in self._runners if runner.sink.name == LAKE or not runner.health.failures]
+        delivered = all(runner.position >= target for runner in there)
+        return delivered and self._clerk.position >= target and all(self._clerk.reported(r.sink.name) >= r.cursor.state.number for r in there)
+
+    def _sink_status(self, runner: Runner) -> dict[str, Any]:
+        position = runner.position
+        behind = sum(self._spool.totals) - sum(runner.cursor.state.passed)
+        state = "failing" if runner.health.failures else "up"
+        return {"name": runner.sink.name, "state": state, "error": runner.health.error, "failures": runner.health.failures, "behind_rows": behind} | {
+            "segment": position.segment,
+            "offset": position.offset,
+        }
+
+    def _states(self) -> dict[str, SinkState]:
+        folder = self._settings.spool_folder
+        names = [name[len(_PREFIX) : -len(_SUFFIX)] for name in self._disk.names(folder) if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
+        found = {name: load(self._cursor_path(name), self._disk) for name in names}
+        return {name: state[1] for name, state in found.items() if state is not None}
+
+    def _open_spool(self, states: Mapping[str, SinkState], segment_bytes: int) -> Spool:
+        return Spool(
+            self._settings.spool_folder,
+            self._disk,
+            probe=self._probe,
+            segment_bytes=segment_bytes,
+            max_bytes=self._settings.spool_max_bytes,
+            new_identity=lambda: secrets.token_hex(8),
+            floor=max((state.position for state in states.values()), default=Position(0, 0)),
+            passed=max((state.passed for state in states.values()), default=Totals()),
+        )
+
+    def _open_clerk(self, stack: ExitStack, states: Mapping[str, SinkState]) -> Clerk:
+        ledger = LedgerWriter(self._settings.ledger_path)
+        stack.callback(ledger.close)
+        clerk = Clerk(
+            self._spool,
+            ledger,
+            self.dead,
+            reports=self._reports,
+            moved=self._let_go,
+            ballast=self._settings.ledger_path.with_suffix(".ballast"),
+            probe=self._probe,
+        )
+        first = min(states.values(), key=lambda state: state.position, default=None)
+        clerk.begin(*((first.position, first.passed) if first else self._spool.start()))
+        return clerk
+
+    def _retire(self, gone: Mapping[str, Sequence[Outcome]]) -> None:
+        for name, outcomes in gone.items():
+            if self._clerk.progress(name) is not None:
+                self._clerk.retire(name, outcomes)
+            self._disk.remove(self._cursor_path(name))
+
+    def _open_runner(self, sink: Sink, states: Mapping[str, SinkState], stack: ExitStack) -> Runner:
+        start = self._start_of(sink.name, states)
+        cursor = Cursor(self._cursor_path(sink.name), self._disk, start, self._probe)
+        stack.callback(cursor.close)
+        return Runner(sink, self._spool, cursor, self._clock, bury=self._bury, reported=self._clerk.reported, moved=self._sink_moved, probe=self._probe)
+
+    def _start_of(self, name: str, states: Mapping[str, SinkState]) -> SinkState:
+        """Where a sink begins, or goes on; from now on the ledger counts it."""
+        known, state = self._clerk.progress(name), states.get(name)
+        if known is not None:
+            return state or SinkState(Position(known.segment, known.offset), Totals(*known.rows), known.number)
+        if state is None or state.position < self._clerk.position:
+            self._disk.remove(self._cursor_path(name))
+            state = SinkState(*(self._spool.start() if not states else (self._spool.end, self._spool.totals)))
+        self._clerk.enrol(name, Progress(*state.position, state.number, state.passed))
+        return state
+
+    def _bury(self, sink: str, batch: Batch, reason: str) -> None:
+        """Write a batch that a sink can never take into dead letters: the rows of each frame as Arrow."""
+        letters = []
+        for name, tables in batch.tables.items():
+            for table, (source, _, _) in zip(tables, batch.keys[name], strict=True):
+                stream = pa.BufferOutputStream()
+                with pa.ipc.new_stream(stream, table.schema) as writer:
+                    writer.write_table(table)
+                letters.append(DeadLetter("payload", reason, stream.getvalue().to_pybytes(), {"envelope": "arrow", "table": name, "source": source}))
+        place = f"{sink}-{self._spool.producer}-{batch.start.segment}-{batch.start.offset}"
+        self.dead.write(place, letters, time_us=self._clock.now_us(), sink=sink)
+
+    def _reports(self) -> Reports:
+        return {runner.sink.name: runner.cursor.state.unreported for runner in self._runners}
+
+    def _sink_moved(self) -> None:
+        self._clerk.wake()
+        self._tell()
+
+    def _let_go(self) -> None:
+        """Delete the segments that every sink and the ledger have."""
+        passed = min([self._clerk.position, *(runner.position for runner in self._runners)])
+        for number in [one for one in self._spool.segments if one < passed.segment]:
+            self._remembered.keep(self._spool, number)
+        self._spool.remove_before(passed)
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._moved:
+            self._moved.notify_all()
+
+    def _cursor_path(self, sink: str) -> Path:
+        return self._settings.spool_folder / f"{_PREFIX}{sink}{_SUFFIX}"
+
+
+def default_sinks(settings: Settings, register: AttributeRegister | None, store: ObjectStore | None, probe: Probe = no_probe) -> list[Sink]:
+    """Make the lake's sink and, where there is an address, that of OpenSearch."""
+    lake = store or open_store(settings)
+    sinks: list[Sink] = [LakeSink(lake, flush_after_s=settings.lake_flush_after_s, flush_bytes=settings.lake_flush_bytes, probe=probe)]
+    return sinks

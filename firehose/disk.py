@@ -1,0 +1,155 @@
+"""The disk as the spool uses it: a seam, so that tests can tear writes, forget what was not synced, fill the disk, and stop at a named point.
+
+:class:`LocalDisk` is the machine's. A :data:`Probe` is called with the name of each point at which a crash must be harmless (:data:`CRASH_POINTS`).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from tailrace.stores import make_folders, sync_folder
+
+Probe = Callable[[str], None]
+
+CRASH_POINTS: Final = (
+    "spool.segment_created",
+    "spool.folder_synced",
+    "spool.written",
+    "spool.synced",
+    "spool.removed",
+    "sink.sealed",
+    "sink.delivered",
+    "cursor.written",
+    "cursor.synced",
+    "lake.part_put",
+    "opensearch.sent",
+    "dead.written",
+    "ledger.applied",
+    "keeper.part_put",
+    "keeper.committed",
+    "keeper.deleted",
+)
+"""Where the kill test kills; every ``probe(...)`` of the product names one of these."""
+
+
+def no_probe(point: str) -> None:
+    """Do nothing at a point."""
+
+
+class DiskFile(Protocol):
+    """An open file."""
+
+    def size(self) -> int:
+        """Bytes in the file."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read up to so many bytes; fewer at the end of the file."""
+        ...
+
+    def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> None:
+        """Write the pieces one after the other, whole; raises :class:`OSError` (then part of it may be written)."""
+        ...
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+        ...
+
+    def truncate(self, size: int) -> None:
+        """Cut the file."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+class Disk(Protocol):
+    """Files in one folder after the other."""
+
+    def names(self, folder: Path) -> list[str]:
+        """Names of the files in a folder, in order; none where there is no folder."""
+        ...
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder, durably."""
+        ...
+
+    def create(self, path: Path) -> DiskFile:
+        """Make a file that is not there yet; its name is durable after :meth:`sync_folder`."""
+        ...
+
+    def open(self, path: Path) -> DiskFile:
+        """Open a file for reading and writing."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Delete a file; none there is no error."""
+        ...
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder durable."""
+        ...
+
+
+class LocalFile:
+    """A file of this machine."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self._descriptor = os.open(path, flags | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    def size(self) -> int:
+        """Bytes in the file."""
+        return os.fstat(self._descriptor).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read up to so many bytes."""
+        return os.pread(self._descriptor, length, offset)
+
+    def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> None:
+        """Write the pieces one after the other, whole."""
+        view = memoryview(pieces[0]) if len(pieces) == 1 else memoryview(b"".join(pieces))
+        while view:
+            written = os.pwrite(self._descriptor, view, offset)
+            view, offset = view[written:], offset + written
+
+    def sync(self) -> None:
+        """Make what was written durable: fdatasync, which also makes the new size durable."""
+        os.fdatasync(self._descriptor)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file."""
+        os.ftruncate(self._descriptor, size)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+class LocalDisk:
+    """The disk of this machine."""
+
+    def names(self, folder: Path) -> list[str]:
+        """Names of the files in a folder, in order."""
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder, durably."""
+        make_folders(folder.absolute())
+
+    def create(self, path: Path) -> DiskFile:
+        """Make a file that is not there yet."""
+        return LocalFile(path, os.O_CREAT | os.O_EXCL)
+
+    def open(self, path: Path) -> DiskFile:
+        """Open a file."""
+        return LocalFile(path, 0)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file."""
+        path.unlink(missing_ok=True)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder durable."""
+        sync_folder(folder)

@@ -1,0 +1,220 @@
+"""What moves one sink along the spool: read, seal, deliver, move the cursor; in a thread of its own, so that a sink that is down holds up no other.
+
+A batch ends at a limit, at the end of a segment, or when its oldest frame has waited long enough; its end is written down (sealed) before it is delivered,
+and after a crash the same batch is delivered again under the same names.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from firehose.batches import Attempt, Batch, Sink
+from firehose.cursor import Cursor, OutcomeRow
+from firehose.disk import Probe, no_probe
+from firehose.frame import Position
+from firehose.spool import Spool
+from tailrace.clock import Clock
+from tailrace.errors import PermanentError, StateError, TransientError
+
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 15.0
+POISON_TRIES: Final = 3
+"""Unforeseen errors in a row after which a batch is taken for poison and goes to dead letters whole."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Health:
+    """How a sink does: its last error (empty: none), failures in a row."""
+
+    error: str = ""
+    failures: int = 0
+
+
+BuryBatch = Callable[[str, Batch, str], None]
+"""Write a batch into dead letters, durably: sink, batch, reason."""
+
+
+class Runner:
+    """One sink's way along the spool."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        spool: Spool,
+        cursor: Cursor,
+        clock: Clock,
+        *,
+        bury: BuryBatch,
+        reported: Callable[[str], int],
+        moved: Callable[[], None],
+        probe: Probe = no_probe,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._jitter = jitter
+        self.sink, self._spool, self._cursor, self._clock = sink, spool, cursor, clock
+        self._bury, self._reported, self._moved, self._probe = bury, reported, moved, probe
+        self.health = Health()
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._flush_to = Position(0, 0)
+        self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
+
+    @property
+    def position(self) -> Position:
+        """Everything before it is delivered, durably."""
+        return self._cursor.state.position
+
+    @property
+    def cursor(self) -> Cursor:
+        """The sink's cursor."""
+        return self._cursor
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self, flush_to: Position | None = None) -> None:
+        """Say that there is something new, or that everything before a position shall not wait."""
+        self._flush_to = max(self._flush_to, flush_to or self._flush_to)
+        self._wake.set()
+
+    def ask_to_stop(self) -> None:
+        """Say that it is to end after the batch that is being delivered."""
+        self._stop.set()
+        self._wake.set()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish the batch that is being delivered, and end; answer whether the thread ended in time."""
+        self.ask_to_stop()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        failed_s = FIRST_WAIT_S
+        while not self._stop.is_set():
+            try:
+                self._step()
+                failed_s = FIRST_WAIT_S
+            except Exception as error:  # the thread of a sink never ends by an error: its disk may be full for a while
+                _log.exception("sink %s", self.sink.name)
+                self._failed(str(error) or type(error).__name__)
+                self._stop.wait(failed_s)
+                failed_s = min(2 * failed_s, LONGEST_WAIT_S)
+
+    def _step(self) -> None:
+        batch = self._sealed_batch() or self._new_batch()
+        if batch is None:
+            return
+        outcome = self._deliver(batch)
+        if outcome is not None:
+            self._finish(batch, outcome)
+
+    def _sealed_batch(self) -> Batch | None:
+        state = self._cursor.state
+        if state.seal is None:
+            return None
+        batch = Batch(state.position, state.position, state.passed, retried=True)
+        for item in self._spool.read(state.position, state.passed):
+            if item.start >= state.seal.end:
+                break
+            batch.add(item)
+        batch.end = max(batch.end, state.seal.end)
+        return batch
+
+    def _new_batch(self) -> Batch | None:
+        batch = self._collect()
+        if batch is None:
+            return None
+        state = self._cursor.state
+        stem = f"{self._spool.producer}-{batch.start.segment:08}-{batch.start.offset:012}-{batch.end.offset:012}"
+        self._cursor.write(state.sealed(batch.end, stem))
+        self._probe("sink.sealed")
+        return batch
+
+    def _collect(self) -> Batch | None:
+        """Gather frames until a limit is met; ``None`` where there are none, or the sink was stopped: then nothing is sealed."""
+        state, limits = self._cursor.state, self.sink.limits
+        batch = Batch(state.position, state.position, state.passed)
+        oldest_s = 0.0
+        while not self._stop.is_set():
+            self._wake.clear()
+            if self._take(batch):
+                return batch
+            now_s = self._clock.monotonic_s()
+            oldest_s = oldest_s or (now_s if batch.frames else 0.0)
+            left_s = limits.after_s - (now_s - oldest_s) if batch.frames else 60.0
+            if batch.frames and (left_s <= 0 or self._flush_to >= batch.end):
+                return batch
+            self._wake.wait(left_s)
+        return None
+
+    def _take(self, batch: Batch) -> bool:
+        """Take what there is; answer whether the batch can take no more."""
+        for item in self._spool.read(batch.end, batch.passed):
+            if batch.frames and item.next.segment != batch.start.segment:
+                return True
+            if not batch.frames:
+                batch.start = item.start
+            batch.add(item)
+            if self.sink.limits.full(batch):
+                return True
+        return False
+
+    def _deliver(self, batch: Batch) -> tuple[OutcomeRow, ...] | None:
+        seal = self._cursor.state.seal
+        attempt = self.sink.attempt(batch, seal.stem if seal else "")
+        failures = 0
+        while not self._stop.is_set() or not self.health.failures:
+            try:
+                outcome = self._attempt(attempt)
+            except TransientError as error:
+                self._failed(str(error))
+            except PermanentError as error:
+                return self._buried(batch, str(error))
+            except Exception as error:
+                _log.exception("sink %s", self.sink.name)
+                failures += 1
+                if failures >= POISON_TRIES:
+                    return self._buried(batch, f"{type(error).__name__}: {error}")
+                self._failed(f"{type(error).__name__}: {error}")
+            else:
+                self.health = Health()
+                return outcome
+            self._stop.wait(min(FIRST_WAIT_S * 2 ** min(self.health.failures, 20), LONGEST_WAIT_S) * (0.5 + self._jitter() / 2))
+        return None
+
+    def _attempt(self, attempt: Attempt) -> tuple[OutcomeRow, ...]:
+        outcome = attempt.run()
+        self._probe("sink.delivered")
+        return outcome
+
+    def _buried(self, batch: Batch, reason: str) -> tuple[OutcomeRow, ...]:
+        self._bury(self.sink.name, batch, reason)
+        self.health = Health()
+        return tuple(
+            OutcomeRow(row.source, row.minute_us, row.unit, dead=row.out, lost=row.lost) for row in batch.outcome()
+        )
+
+    def _finish(self, batch: Batch, rows: tuple[OutcomeRow, ...]) -> None:
+        """Move the cursor; where outcomes that the ledger has not taken fill it, wait for the ledger."""
+        while True:
+            try:
+                self._cursor.write(self._cursor.state.done(batch.end, batch.passed, rows, self._reported(self.sink.name)))
+            except (OSError, StateError) as error:
+                self._failed(str(error))
+                if self._stop.is_set():
+                    return
+                self._moved()
+                self._stop.wait(FIRST_WAIT_S)
+            else:
+                self.health = Health()
+                self._moved()
+                return
+
+    def _failed(self, reason: str) -> None:
+        self.health = Health(reason, self.health.failures + 1)
