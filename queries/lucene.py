@@ -108,19 +108,20 @@ def _pieces(node: lq.Item, join: Join, mark: Mark = "") -> Iterator[_Piece]:
         case lq.UnknownOperation():
             yield from _loose(node, join)
         case lq.Not() | lq.Prohibit():
-            yield from _marked(node, join, "not")
+            yield _marked(node, join, "not")
         case lq.Plus():
-            yield from _marked(node, join, "must")
+            yield _marked(node, join, "must")
         case lq.Word() if node.value.startswith("!") and len(node.value) > 1:
             yield _Piece(join, "not", lq.Word(node.value[1:]))
         case _:
             yield _Piece(join, mark, node)
 
 
-def _marked(node: lq.Item, join: Join, mark: Mark) -> Iterator[_Piece]:
-    first, *rest = _pieces(node.children[0], join)
-    yield replace(first, mark=mark)
-    yield from rest
+def _marked(node: lq.Item, join: Join, mark: Mark) -> _Piece:
+    inner = node.children[0]
+    if isinstance(inner, lq.Not | lq.Prohibit | lq.Plus):
+        raise ParseError("two of NOT, + and - before one clause")
+    return _Piece(join, mark, inner)
 
 
 def _loose(node: lq.Item, join: Join) -> Iterator[_Piece]:

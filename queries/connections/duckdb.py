@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
+from queries import athena_dialect
 from queries.connections.part_cache import PartCache, PartsChangedError
 from queries.sql.ip import MACROS
 from tailrace.errors import RequestError, StateError
@@ -130,7 +131,7 @@ def _open(settings: Settings, root: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
     temporary = settings.home / "duckdb_temp"
     temporary.mkdir(parents=True, exist_ok=True)
-    for statement in (*MACROS, *_settings(settings, root, temporary.resolve())):
+    for statement in (*MACROS, *athena_dialect.MACROS, *_settings(settings, root, temporary.resolve())):
         connection.execute(statement)
     return connection
 

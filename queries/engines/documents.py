@@ -40,7 +40,7 @@ def _add(document: Document, field: Field, value: Any, types: Mapping[str, Field
         case FieldType.ATTRIBUTES:
             for name, inner in split_attributes(value, types).items():
                 kept = {key: item for key, item in inner.items() if keep(f"{name}.{key}")}
-                if kept:
+                if kept or keep(name):
                     document[name] = kept
         case _:
             document[field.name] = value

@@ -225,8 +225,7 @@ class Aggregator:
             case TermsAgg():
                 return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0, "buckets": []}
             case DateHistogram() | Histogram():
-                unmapped = metric_sql.value_of(agg.field, None, agg.clause, self.scope)[0] is None
-                return {"buckets": [] if unmapped else self._filled(agg, steps_of(agg), {}, self._subs(agg.aggs, None), ())}
+                return {"buckets": self._filled(agg, steps_of(agg), {}, self._subs(agg.aggs, None), ())}
             case FilterAgg():
                 return self._bucket({}, None, agg.aggs, self._subs(agg.aggs, None), ())
             case FiltersAgg():

@@ -72,7 +72,7 @@ def _filled(key: SortKey, value: exp.Expr, kind: FieldType) -> exp.Expr:
         case FieldType.LONG | FieldType.TIME:
             return call("coalesce", value, whole(MAX_LONG if greatest else MIN_LONG))
         case FieldType.BOOLEAN:
-            return call("coalesce", exp.cast(value, "BIGINT", dialect="duckdb"), whole(MAX_LONG if greatest else MIN_LONG))
+            return call("coalesce", exp.cast(value, "BIGINT", dialect="duckdb"), whole(2**31 - 1 if greatest else -(2**31)))
         case FieldType.DOUBLE:
             return call("coalesce", value, real(float("inf") if greatest else float("-inf")))
         case _:

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from sandbox.checks import http_answers
+from sandbox.checks import http_ok
 from sandbox.supervisor import Part, Supervisor
 from tailrace.settings import Settings, environment, load
 
@@ -33,7 +33,7 @@ def parts_of(settings: Settings) -> tuple[Part, ...]:
     python, env = sys.executable, dict(environment())
     dashboard = f"http://{settings.dashboard_host}:{settings.dashboard_port}/_stcore/health"
     return (
-        Part("gateway", (python, "-m", "tailrace", "serve"), http_answers(f"{settings.gateway_url}/healthz"), environment=env),
+        Part("gateway", (python, "-m", "tailrace", "serve"), http_ok(f"{settings.gateway_url}/healthz"), environment=env),
         Part("alerts", (python, "-m", "tailrace", "alerts", "run"), after=("gateway",), environment=env),
-        Part("dashboard", (python, "-m", "dashboard"), http_answers(dashboard), after=("gateway",), environment=env),
+        Part("dashboard", (python, "-m", "dashboard"), http_ok(dashboard), after=("gateway",), environment=env),
     )
