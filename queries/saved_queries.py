@@ -99,9 +99,9 @@ def _range(query: SavedQuery, values: Mapping[str, Value]) -> tuple[int, int]:
     from datetime import datetime
 
     stamps = {parameter.name: str(values[parameter.name]) for parameter in query.parameters if parameter.type == "timestamp"}
-    if not {"from", "to"} <= set(stamps):
+    if not {"start_time", "end_time"} <= set(stamps):
         return FIRST_US, LAST_US
-    first, last = (from_datetime(datetime.fromisoformat(stamps[name])) for name in ("from", "to"))
+    first, last = (from_datetime(datetime.fromisoformat(stamps[name])) for name in ("start_time", "end_time"))
     return first, max(last, first) + US_PER_S
 
 
@@ -113,7 +113,7 @@ def _result(table: pa.Table) -> Result:
 def _plain(table: pa.Table) -> pa.Table:
     """DuckDB adds whole numbers up in 128 bits; Athena's are of 64."""
     columns = [column.cast(pa.int64()) if pa.types.is_decimal(column.type) and column.type.scale == 0 else column for column in table.columns]
-    return pa.table(dict(enumerate(columns))).rename_columns(table.column_names) if columns else table
+    return pa.Table.from_arrays(columns, names=table.column_names)
 
 
 _TYPES: Final[Sequence[tuple[Any, str]]] = (

@@ -4,12 +4,12 @@
 
     -- title: Errors by service
     -- description: How many errors each service logged per minute.
-    -- parameter: from timestamp = now-1h
+    -- parameter: start_time timestamp = now-1h
     -- parameter: service string = %
     -- chart: line x=minute y=errors colour=service
-    SELECT ... WHERE event_time >= :from AND service_name LIKE :service
+    SELECT ... WHERE event_time >= :start_time AND service_name LIKE :service
 
-Parameters are named in the file; they become literals of their type in the syntax tree (here), or ``?`` of an execution (Athena). A ``from`` and a ``to`` of type timestamp also choose
+Parameters are named in the file; they become literals of their type in the syntax tree (here), or ``?`` of an execution (Athena). A ``start_time`` and an ``end_time`` of type timestamp also choose
 which parts of the lake are read.
 """
 

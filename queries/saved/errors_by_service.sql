@@ -1,7 +1,7 @@
 -- title: Errors by service
 -- description: How many events and errors each service logged per minute, and the share of errors.
--- parameter: from timestamp = now-1h
--- parameter: to timestamp = now
+-- parameter: start_time timestamp = now-1h
+-- parameter: end_time timestamp = now
 -- parameter: least_errors bigint = 1
 -- chart: line x=minute y=errors colour=service
 SELECT
@@ -11,9 +11,9 @@ SELECT
   count_if(severity_text IN ('ERROR', 'FATAL')) AS errors,
   round(100e0 * count_if(severity_text IN ('ERROR', 'FATAL')) / count(*), 1) AS error_percent
 FROM logs
-WHERE day BETWEEN date_format(:from, '%Y-%m-%d') AND date_format(:to, '%Y-%m-%d')
-  AND event_time >= :from
-  AND event_time < :to
+WHERE day BETWEEN date_format(:start_time, '%Y-%m-%d') AND date_format(:end_time, '%Y-%m-%d')
+  AND event_time >= :start_time
+  AND event_time < :end_time
   AND service_name IS NOT NULL
 GROUP BY 1, 2
 HAVING count_if(severity_text IN ('ERROR', 'FATAL')) >= :least_errors

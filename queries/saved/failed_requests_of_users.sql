@@ -1,7 +1,7 @@
 -- title: Users who met errors
 -- description: Which users met errors, how many, of which kind, and one trace of each to look at.
--- parameter: from timestamp = now-1h
--- parameter: to timestamp = now
+-- parameter: start_time timestamp = now-1h
+-- parameter: end_time timestamp = now
 -- parameter: most bigint = 50
 -- chart: bar x=user y=errors
 WITH failed AS (
@@ -12,9 +12,9 @@ WITH failed AS (
     trace_id,
     event_time
   FROM logs
-  WHERE day BETWEEN date_format(:from, '%Y-%m-%d') AND date_format(:to, '%Y-%m-%d')
-    AND event_time >= :from
-    AND event_time < :to
+  WHERE day BETWEEN date_format(:start_time, '%Y-%m-%d') AND date_format(:end_time, '%Y-%m-%d')
+    AND event_time >= :start_time
+    AND event_time < :end_time
     AND severity_text IN ('ERROR', 'FATAL')
 )
 SELECT

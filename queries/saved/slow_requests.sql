@@ -1,7 +1,7 @@
 -- title: Slow requests
 -- description: Percentiles of the time that each service took to answer, from the segments of its traces, slowest first.
--- parameter: from timestamp = now-1h
--- parameter: to timestamp = now
+-- parameter: start_time timestamp = now-1h
+-- parameter: end_time timestamp = now
 -- parameter: service string = %
 -- chart: bar x=service y=p95_ms
 SELECT
@@ -13,9 +13,9 @@ SELECT
   round(max(duration_nanos / 1e6), 1) AS max_ms,
   count_if(fault) AS faults
 FROM spans
-WHERE day BETWEEN date_format(:from, '%Y-%m-%d') AND date_format(:to, '%Y-%m-%d')
-  AND event_time >= :from
-  AND event_time < :to
+WHERE day BETWEEN date_format(:start_time, '%Y-%m-%d') AND date_format(:end_time, '%Y-%m-%d')
+  AND event_time >= :start_time
+  AND event_time < :end_time
   AND kind = 'SPAN_KIND_SERVER'
   AND NOT in_progress
   AND service_name LIKE :service
