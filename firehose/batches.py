@@ -131,5 +131,3 @@ class Sink(Protocol):
     def attempt(self, batch: Batch, stem: str) -> Attempt:
         """Prepare the delivery of a sealed batch; ``stem`` names its objects."""
         ...
-
-

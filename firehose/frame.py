@@ -127,9 +127,7 @@ def encode(delivery: Delivery, hashes: Mapping[TableName, Hashes], duplicates: M
     """Encode what of a delivery was admitted; ``hashes`` are those of its rows, in their order."""
     names = [name for name in UNITS if name in delivery.tables]
     streams = [_encode_table(delivery.tables[name]) if delivery.tables[name].num_rows else b"" for name in names]
-    tables = tuple(
-        TableHead(name, delivery.tables[name].num_rows, duplicates.get(name, 0), len(stream)) for name, stream in zip(names, streams, strict=True)
-    )
+    tables = tuple(TableHead(name, delivery.tables[name].num_rows, duplicates.get(name, 0), len(stream)) for name, stream in zip(names, streams, strict=True))
     letters = msgspec.msgpack.encode([_Letter(one.kind, one.reason, one.body, dict(one.detail)) for one in delivery.dead]) if delivery.dead else b""
     head = Head(delivery.source, delivery.received_us, delivery.counts, tables, len(delivery.dead))
     ids = b"".join(hashes[name].tobytes() for name in names if name in hashes)

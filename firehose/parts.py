@@ -46,7 +46,9 @@ def write_part(table: pa.Table) -> pa.Buffer:
     """Write rows, sorted already, as one Parquet file."""
     sink = pa.BufferOutputStream()
     rows = min(max(table.num_rows, 1), ROW_GROUP_ROWS)
-    blooms = {name: {"ndv": rows, "fpp": BLOOM_FALSE} for name in BLOOM_COLUMNS if name in table.column_names and table.column(name).null_count < table.num_rows}
+    blooms = {
+        name: {"ndv": rows, "fpp": BLOOM_FALSE} for name in BLOOM_COLUMNS if name in table.column_names and table.column(name).null_count < table.num_rows
+    }
     pq.write_table(
         table.unify_dictionaries().combine_chunks(),
         sink,

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from firehose.frame import UNITS, Hashes
 from tailrace.schema import TableName
@@ -30,9 +31,8 @@ def row_hashes(tables: Mapping[TableName, pa.Table]) -> dict[TableName, Hashes]:
 
 
 def _table_hashes(table: pa.Table, salt: int) -> Hashes:
-    column = table.column("event_id").combine_chunks()
-    ids = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
-    revisions = table.column("revision").fill_null(0).to_numpy().astype(np.uint64)
+    ids = pa.concat_arrays(table.column("event_id").chunks)
+    revisions = pc.fill_null(table.column("revision"), 0).to_numpy().astype(np.uint64)
     mixed = _mix(text_hashes(ids) ^ _mix(revisions + np.uint64(salt << 48)))
     return np.maximum(mixed, np.uint64(2))
 

@@ -196,9 +196,7 @@ class Runner:
     def _buried(self, batch: Batch, reason: str) -> tuple[OutcomeRow, ...]:
         self._bury(self.sink.name, batch, reason)
         self.health = Health()
-        return tuple(
-            OutcomeRow(row.source, row.minute_us, row.unit, dead=row.out, lost=row.lost) for row in batch.outcome()
-        )
+        return tuple(OutcomeRow(row.source, row.minute_us, row.unit, dead=row.out, lost=row.lost) for row in batch.outcome())
 
     def _finish(self, batch: Batch, rows: tuple[OutcomeRow, ...]) -> None:
         """Move the cursor; where outcomes that the ledger has not taken fill it, wait for the ledger."""

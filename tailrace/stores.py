@@ -137,9 +137,14 @@ class FolderStore:
         return ObjectInfo(f"{prefix}{entry.name}", size)
 
     def _path(self, key: str) -> Path:
-        if any(part in {"", "."} or part.startswith("..") for part in key.rstrip("/").split("/")) or "\0" in key:
-            raise StateError(f"not a key of the lake: {key!r}")
-        return self._root / key
+        return self._root / checked_key(key)
+
+
+def checked_key(key: str) -> str:
+    """Answer the key, or prefix; raises :class:`StateError` where it would lead out of the store."""
+    if any(part in {"", "."} or part.startswith("..") for part in key.rstrip("/").split("/")) or "\0" in key:
+        raise StateError(f"not a key of the lake: {key!r}")
+    return key
 
 
 def open_store(settings: Settings) -> ObjectStore:

@@ -1,0 +1,120 @@
+"""The keeper's rounds: which partitions are looked at, when they are merged, when what was replaced is deleted.
+
+One keeper at a time has a home folder (a lock on ``keeper/lock``). Ages are counted from when a part was first seen: after a restart a part waits its time again, which is
+never too short.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Final, Self
+
+from firehose.disk import Probe, no_probe
+from firehose.frame import UNITS
+from firehose.keeper.merge import MANY_FRESH, Merged, View, delete, merge, view
+from firehose.keeper.settled import settled_by
+from firehose.lock import held
+from tailrace.clock import US_PER_HOUR, Clock
+from tailrace.lake import LAST_HOUR_US, existing_partitions
+from tailrace.settings import Settings
+from tailrace.stores import ObjectStore, open_store
+
+EVERY_S: Final = 5.0
+MERGE_AFTER_S: Final = 60.0
+"""Fresh parts that are older than this are merged, however few."""
+
+ORPHAN_AFTER_S: Final = 3_600.0
+"""A merged part that no state names is what a crash left, or what another keeper is about to commit."""
+
+
+class Keeper:
+    """Merges and deletes in the background; a context manager. ``grace_s`` must be longer than the longest query."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        store: ObjectStore | None = None,
+        merge_after_s: float = MERGE_AFTER_S,
+        grace_s: float = 60.0,
+        probe: Probe = no_probe,
+    ) -> None:
+        self._settings, self._clock, self._store, self._probe = settings, clock, store or open_store(settings), probe
+        self._merge_after_s, self._grace_s = merge_after_s, max(grace_s, 2 * settings.search_timeout_s if grace_s else 0)
+        self._first_seen: dict[str, float] = {}
+        self._done, self._deleted, self._error = Merged(), 0, ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start the rounds; raises :class:`tailrace.errors.StateError` where another keeper has the home folder."""
+        self._stack.enter_context(held(self._settings.home / "keeper"))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Finish what is at hand, and end."""
+        self._stop.set()
+        self._thread.join(30)
+        self._stack.close()
+
+    def status(self) -> dict[str, Any]:
+        """Answer what was done since the start."""
+        done = self._done
+        return {
+            "merged_parts": done.parts,
+            "merged_rows": done.rows_in,
+            "duplicates_removed": done.rows_in - done.rows_out,
+            "deleted_parts": self._deleted,
+            "error": self._error,
+        }
+
+    def round(self, *, force: bool = False) -> Merged:
+        """Look at every partition once; with ``force`` whatever can be merged is merged now. Answer what was merged."""
+        total = Merged()
+        for seen in self._views():
+            total += self._tend(seen, force=force)
+            if self._stop.is_set():
+                break
+        self._done += total
+        return total
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            try:
+                self.round()
+                self._error = ""
+            except Exception as error:  # noqa: BLE001 - the keeper goes on: the store may be out of reach for a while
+                logging.getLogger(__name__).exception("keeper")
+                self._error = str(error) or type(error).__name__
+
+    def _views(self) -> Iterator[View]:
+        for table in UNITS:
+            for partition in existing_partitions(self._store, table, 0, LAST_HOUR_US + US_PER_HOUR):
+                yield view(self._store, table, partition)
+
+    def _tend(self, seen: View, *, force: bool) -> Merged:
+        now_s, is_settled = self._clock.monotonic_s(), settled_by(self._settings.spool_folder)
+        for part in seen.parts:
+            self._first_seen.setdefault(self._note(seen, part.key), now_s)
+        due = [part for part in seen.fresh if now_s - self._first_seen[self._note(seen, part.key)] >= self._merge_after_s]
+        if force or due or len(seen.fresh) > MANY_FRESH:
+            done = merge(self._store, seen, is_settled, self._probe)
+            if done.parts:
+                return done
+        old = [part for part in seen.idle if now_s - self._first_seen[self._note(seen, part.key)] >= self._patience_s(seen, part.name)]
+        self._deleted += delete(self._store, seen, old, is_settled, self._probe)
+        for part in old:
+            self._first_seen.pop(f"idle {part.key}", None)
+        return Merged()
+
+    def _note(self, seen: View, key: str) -> str:
+        """Name a part in the notes; it begins a new age when it ceases to count."""
+        name = key.rpartition("/")[2]
+        return key if seen.state.is_live(name) else f"idle {key}"
+
+    def _patience_s(self, seen: View, name: str) -> float:
+        return self._grace_s if name in seen.state.counts else max(ORPHAN_AFTER_S, self._grace_s)

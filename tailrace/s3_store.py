@@ -1,0 +1,105 @@
+"""Objects in a bucket on S3, or on a server that speaks its protocol.
+
+A PUT is atomic there. Conditional PUTs name an ETag (``If-Match``) or that there is none (``If-None-Match: *``):
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tailrace.errors import TransientError
+from tailrace.stores import ObjectInfo, TaggedObject, checked_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+_CHANGED: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"})
+"""What a conditional PUT that loses is answered with; NoSuchKey where the object to match is gone."""
+
+
+class S3Store:
+    """A bucket, or what lies below a prefix in it."""
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str = "") -> None:
+        self._client, self._bucket = client, bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    def objects(self, prefix: str) -> Sequence[ObjectInfo]:
+        """List the objects directly below a prefix, by key."""
+        found = [item for page in self._pages(prefix) for item in page.get("Contents", [])]
+        own = (ObjectInfo(item["Key"].removeprefix(self._prefix), item["Size"]) for item in found)
+        return sorted((info for info in own if not info.key.endswith("/")), key=lambda info: info.key)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """List the names of the folders directly below a prefix."""
+        found = [item["Prefix"] for page in self._pages(prefix) for item in page.get("CommonPrefixes", [])]
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+
+    def get(self, key: str) -> bytes | None:
+        """Read an object whole; ``None`` where there is none."""
+        found = self.get_tagged(key)
+        return None if found is None else found.data
+
+    def get_tagged(self, key: str) -> TaggedObject | None:
+        """Read an object and its ETag."""
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._key(key))
+            return TaggedObject(answer["Body"].read(), answer["ETag"])
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return None
+            raise self._failed(error) from error
+        except BotoCoreError as error:
+            raise self._failed(error) from error
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object whole."""
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data)
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed(error) from error
+
+    def put_if(self, key: str, data: bytes, tag: str | None) -> bool:
+        """Write an object if it still has that ETag (``None``: if there is none); answer whether it was written."""
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data, **condition)
+        except ClientError as error:
+            if _code(error) in _CHANGED:
+                return False
+            raise self._failed(error) from error
+        except BotoCoreError as error:
+            raise self._failed(error) from error
+        return True
+
+    def delete(self, key: str) -> None:
+        """Delete an object; none there is no error."""
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed(error) from error
+
+    def local_path(self, key: str) -> Path | None:
+        """Answer ``None``: no object of a bucket is a file here."""
+        del key
+
+    def _pages(self, prefix: str) -> Iterator[Any]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._key(prefix), Delimiter="/")
+        try:
+            yield from pages
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed(error) from error
+
+    def _key(self, key: str) -> str:
+        return self._prefix + checked_key(key)
+
+    def _failed(self, error: Exception) -> TransientError:
+        return TransientError(f"s3://{self._bucket}/{self._prefix}: {error}")
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
