@@ -14,6 +14,7 @@ from typing import Any
 from collectors.collector import Collector, Summary
 from collectors.envelopes.lambda_event import Payload, payloads
 from collectors.envelopes.tolerant_json import as_text
+from collectors.format_file import load_formats
 from firehose.delivery import DeadLetter, DeliveryStream
 from firehose.sinks.amazon_firehose import AmazonFirehose, Boto3Records
 from tailrace import aws
@@ -46,12 +47,11 @@ def stream_from_settings(settings: Settings) -> DeliveryStream:
 
 def collector_from_settings(settings: Settings, stream: DeliveryStream) -> Collector:
     """Make a collector; the types of attributes that it learns are those of this container, which has no disk to keep them on."""
-    from collectors.format_file import load_formats
-
+    formats = load_formats(Path(settings.formats) if settings.formats else None)
     return Collector(
         stream,
-        load_formats(Path(settings.formats) if settings.formats else None),
-        AttributeRegister(),
+        formats,
+        AttributeRegister(None, formats.declared()),
         SystemClock(),
         inflate_max_bytes=settings.inflate_max_bytes,
         region=settings.region,
