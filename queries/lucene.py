@@ -90,7 +90,7 @@ def _depth(text: str) -> int:
 
 
 def _query(node: lq.Item, options: Options) -> Query:
-    pieces = list(_pieces(node, ""))
+    pieces = _runs(list(_pieces(node, "")))
     if len(pieces) > MAX_CLAUSES:
         raise options.error(f"the query string has more than {MAX_CLAUSES} clauses side by side")
     if len(pieces) == 1 and not pieces[0].mark:
@@ -115,6 +115,28 @@ def _pieces(node: lq.Item, join: Join, mark: Mark = "") -> Iterator[_Piece]:
             yield _Piece(join, "not", lq.Word(node.value[1:]))
         case _:
             yield _Piece(join, mark, node)
+
+
+def _runs(pieces: list[_Piece]) -> list[_Piece]:
+    """Join words that stand side by side into one text, as Lucene's MultiTerm does: ``level:(ERROR WARN)`` asks for the keyword ``ERROR WARN``.
+
+    A word that AND or OR follows stands alone; on a text the words are looked for one by one all the same.
+    """
+    joined: list[_Piece] = []
+    open_run = False
+    for number, piece in enumerate(pieces):
+        last = number + 1 == len(pieces) or not pieces[number + 1].join
+        plain = not piece.join and not piece.mark and _is_plain(piece.node)
+        if open_run and plain and last:
+            joined[-1] = _Piece("", "", lq.Word(f"{joined[-1].node.value} {piece.node.value}"))
+        else:
+            joined.append(piece)
+            open_run = plain
+    return joined
+
+
+def _is_plain(node: lq.Item) -> bool:
+    return isinstance(node, lq.Word) and not _UNESCAPED_WILDCARD.search(node.value)
 
 
 def _marked(node: lq.Item, join: Join, mark: Mark) -> _Piece:

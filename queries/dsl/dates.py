@@ -1,8 +1,8 @@
 """Dates of a request: forms, date math, rounding, durations; all in milliseconds since 1970 UTC.
 
 The meaning is OpenSearch's (https://docs.opensearch.org/latest/field-types/supported-field-types/date/ and its ``JavaDateMathParser``): ``now-15m/m``,
-``2026-11-24||+1d/d``; a bound that is rounded up (``gt``, ``lte``) becomes the last millisecond of the unit, also where a date leaves parts out:
-``lte: 2026-11-24`` is that day's end. A year of four digits wins over epoch milliseconds, as the mapping's format says
+``2026-11-24||+1d/d``; a bound that is rounded up (``gt``, ``lte``) becomes the last millisecond of the unit, also where a date leaves the time out:
+``lte: 2026-11-24`` is that day's end (but a month or day that is left out is the first: ``lte: 2026-11`` ends with November 1st, as on the real node). A year of four digits wins over epoch milliseconds, as the mapping's format says
 (``strict_date_optional_time||epoch_millis``).
 """
 
@@ -55,6 +55,9 @@ _NAMED_FORMATS: Final = MappingProxyType(
         "strict_date": re.compile(r"(?P<y>\d{4})-(?P<M>\d\d)-(?P<d>\d\d)"),
     }
 )
+_CYCLE_MS: Final = 146_097 * 86_400_000
+"""The 400 years after which the calendar repeats."""
+
 _EPOCHS: Final = MappingProxyType({"epoch_millis": 1, "epoch_second": 1_000})
 
 
@@ -146,8 +149,7 @@ def _no_format(name: str, clause: str) -> RequestError:
 
 
 def _moment_ms(parts: Mapping[str, str | None], zone_ms: int, *, round_up: bool) -> int:
-    year, month = int(parts["y"] or ""), int(parts.get("M") or (12 if round_up else 1))
-    day = int(parts.get("d") or (calendar.monthrange(year, month)[1] if round_up else 1))
+    year, month, day = int(parts["y"] or ""), int(parts.get("M") or 1), int(parts.get("d") or 1)
     hour, minute, second = (int(parts.get(key) or (most if round_up else 0)) for key, most in (("H", 23), ("m", 59), ("s", 59)))
     fraction = parts.get("S")
     millis = int(fraction.ljust(3, "0")[:3]) if fraction else 999 if round_up else 0
@@ -217,13 +219,20 @@ def print_date(time_ms: int, form: str | None, zone_ms: int, clause: str) -> str
     name = (form or DEFAULT_FORMAT).split("||")[0]
     if name in _EPOCHS:
         return str(time_ms // _EPOCHS[name])
-    try:
-        local = to_datetime((time_ms + zone_ms) * US_PER_MS)
-    except (ValueError, OverflowError):
-        return str(time_ms)
+    cycles, within_ms = divmod(time_ms + zone_ms, _CYCLE_MS)
+    if not -4 <= cycles <= 19:
+        return _far_year(cycles, to_datetime(within_ms * US_PER_MS), zone_ms)
+    local = to_datetime((time_ms + zone_ms) * US_PER_MS)
     if name in _NAMED_FORMATS:
         return f"{local:%Y-%m-%d}" if name == "strict_date" else f"{local:%Y-%m-%dT%H:%M:%S}.{local.microsecond // 1_000:03}{_zone_text(zone_ms)}"
     return "".join(_printed(letters, local, zone_ms) if letters else quoted or sign for quoted, letters, sign in _pattern_parts(name, clause))
+
+
+def _far_year(cycles: int, local: datetime, zone_ms: int) -> str:
+    """Print a time beyond the years that Python knows; the calendar repeats after 400 years. Sums of times lie there."""
+    year = local.year + 400 * cycles
+    sign = "+" if year > 9999 else "-" if year < 0 else ""
+    return f"{sign}{abs(year):04}-{local:%m-%dT%H:%M:%S}.{local.microsecond // 1_000:03}{_zone_text(zone_ms)}"
 
 
 def _printed(letters: str, local: datetime, zone_ms: int) -> str:

@@ -61,6 +61,7 @@ class Aggregator:
 
     def run(self, aggs: Sequence[Aggregation]) -> dict[str, Any]:
         """Answer ``aggregations`` of the response."""
+        self._check(aggs)
         metrics = _metrics(aggs)
         row = next(self._groups(Level(), metrics)) if metrics else None
         found = {item.name: self._metric(item, number, row) for number, item in enumerate(metrics)}
@@ -68,6 +69,26 @@ class Aggregator:
             if not isinstance(item, Metric | Percentiles):
                 found[item.name] = self._bucket_agg(item, Level()).get((), self._empty(item))
         return {item.name: found[item.name] for item in aggs}
+
+    def _check(self, aggs: Sequence[Aggregation]) -> None:
+        """Refuse what is wrong also where no row would come to it."""
+        metric_sql.columns(_metrics(aggs), self.scope)
+        for item in aggs:
+            match item:
+                case TermsAgg():
+                    metric_sql.value_of(item.field, item.missing, item.clause, self.scope)
+                case DateHistogram() | Histogram():
+                    value, kind = metric_sql.value_of(item.field, None, item.clause, self.scope)
+                    if value is not None:
+                        _check_interval_type(item, kind)
+                    bounds_of(item, steps_of(item), self.scope.now_us)
+                case FilterAgg():
+                    condition(item.query, self.scope)
+                case FiltersAgg():
+                    for _, query in item.queries:
+                        condition(query, self.scope)
+            if not isinstance(item, Metric | Percentiles):
+                self._check(item.aggs)
 
     def _bucket_agg(self, agg: BucketAgg, level: Level) -> dict[Path, dict[str, Any]]:
         match agg:
@@ -147,10 +168,9 @@ class Aggregator:
 
     def _intervals(self, agg: DateHistogram | Histogram, level: Level) -> dict[Path, dict[str, Any]]:
         steps = steps_of(agg)
-        value, kind = metric_sql.value_of(agg.field, None, agg.clause, self.scope)
+        value, _ = metric_sql.value_of(agg.field, None, agg.clause, self.scope)
         if value is None:
             return {}
-        _check_interval_type(agg, kind)
         inner = Level((*level.keys, steps.index(value)), (*level.where, _is_there(value)))
         metrics = _metrics(agg.aggs)
         found = list(self._groups(inner, metrics, grouped=self._grouped(inner, metrics).limit(MAX_BUCKETS + 1)))
