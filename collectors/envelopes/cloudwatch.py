@@ -39,6 +39,9 @@ CONTROL_RULE: Final = "control-message"
 """The rule's name under which control messages are counted as dropped."""
 
 STREAM_NAME: Final = "cloudwatch"
+LAMBDA_PREFIX: Final = "/aws/lambda/"
+"""A function's log group is named after it."""
+
 MAX_SOURCE_CHARS: Final = 256
 MAX_ID_BYTES: Final = 512
 """The longest ``_id`` that OpenSearch takes."""
@@ -140,6 +143,7 @@ def _lines(message: _Message, at: int, inflated: bytes, received_us: int, region
         region=region,
         log_group=message.log_group,
         log_stream=message.log_stream,
+        service=message.log_group.removeprefix(LAMBDA_PREFIX) if message.log_group.startswith(LAMBDA_PREFIX) else "",
     )
     events = message.log_events
     text = pc.utf8_rtrim(pa.array([event.message for event in events], pa.string()), characters="\r\n")

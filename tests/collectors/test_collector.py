@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector, Document, Summary
+from collectors.format_file import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.steps import Batch
 from firehose.delivery import DeadLetter, Delivery, MemoryStream
@@ -55,7 +56,7 @@ def parse(lines: Lines) -> Rows:
 
 def collector(stream: Any = None, parser: Any = parse) -> tuple[Collector, MemoryStream]:
     memory = stream or MemoryStream()
-    return Collector(memory, None, AttributeRegister(), ManualClock(), region="eu-west-1", inflate_max_bytes=1 << 20, parse=parser), memory
+    return Collector(memory, FormatSet({}), AttributeRegister(), ManualClock(), region="eu-west-1", inflate_max_bytes=1 << 20, parse=parser), memory
 
 
 def payload(messages: Sequence[str], group: str = "g", kind: str = "DATA_MESSAGE") -> bytes:
@@ -193,7 +194,7 @@ SEGMENT = b'{"trace_id": "1-6b02b777-63f651453a9bbc6c80be111a", "id": "390fe48a1
 
 def test_segments_become_spans_and_their_attributes_are_learned() -> None:
     memory, register = MemoryStream(), AttributeRegister()
-    sut = Collector(memory, None, register, ManualClock(), parse=parse)
+    sut = Collector(memory, FormatSet({}), register, ManualClock(), parse=parse)
     summary = sut.collect_spans([SEGMENT, b"bad"], "xray:udp", [DeadLetter("payload", "no header", b"x")])
     assert (summary.payloads, summary.spans, len(summary.dead)) == (3, 1, 2)
     assert list(register.types()) == ["annotation.tenant"]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from collectors.collector import Collector
+from collectors.format_file import FormatSet
 from collectors.handler import Handler, stream_from_settings
 from collectors.lines import Lines
 from firehose.delivery import Delivery, MemoryStream
@@ -46,7 +47,7 @@ class FailingAt(MemoryStream):
 
 
 def handler(stream: MemoryStream) -> Handler:
-    return Handler(Collector(stream, None, AttributeRegister(), ManualClock(), parse=Rows))
+    return Handler(Collector(stream, FormatSet({}), AttributeRegister(), ManualClock(), parse=Rows))
 
 
 def data(message: str) -> str:

@@ -105,6 +105,11 @@ def test_payloads_that_follow_one_another_are_runs_of_their_own() -> None:
     assert decoded.control_messages == 1
 
 
+def test_the_log_group_of_a_function_names_the_service() -> None:
+    assert one_run(body([event()])).origin.service == "checkout"
+    assert one_run(body([event()], logGroup="/ecs/cart")).origin.service == ""
+
+
 def test_a_control_message_is_counted_and_no_run() -> None:
     assert read(gzip.compress(CONTROL)) == Decoded((), 1)
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector, Summary
+from collectors.format_file import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.sources import text_lines
 from collectors.sources.files import LineSource, find_files
@@ -47,7 +48,7 @@ class Rows:
 
 def source(stream: Any = None, **options: Any) -> tuple[LineSource, MemoryStream]:
     memory, clock = stream or MemoryStream(), ManualClock()
-    return LineSource(Collector(memory, None, AttributeRegister(), clock, parse=Rows), clock, **options), memory
+    return LineSource(Collector(memory, FormatSet({}), AttributeRegister(), clock, parse=Rows), clock, **options), memory
 
 
 def messages(stream: MemoryStream) -> list[Any]:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector
+from collectors.format_file import FormatSet
 from collectors.sources.xray_daemon import XRayDaemon, document_of
 from collectors.sources.xray_http import MAX_BODY_BYTES
 from firehose.delivery import Delivery, MemoryStream
@@ -27,7 +28,7 @@ HEADER = b'{"format":"json","version":1}\n'
 
 
 def collector(stream: Any) -> Collector:
-    return Collector(stream, None, AttributeRegister(), SystemClock(), parse=lambda lines: None)  # type: ignore[arg-type, return-value]
+    return Collector(stream, FormatSet({}), AttributeRegister(), SystemClock(), parse=lambda lines: None)  # type: ignore[arg-type,return-value]
 
 
 def document(n: int = 1, **changed: Any) -> bytes:

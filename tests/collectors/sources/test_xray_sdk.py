@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from collectors.collector import Collector
+from collectors.format_file import FormatSet
 from collectors.sources.xray_daemon import XRayDaemon
 from firehose.delivery import MemoryStream
 from tailrace.clock import SystemClock
@@ -59,7 +60,7 @@ def stream() -> MemoryStream:
 
 @pytest.fixture
 def daemon(stream: MemoryStream) -> Iterator[XRayDaemon]:
-    collector = Collector(stream, None, AttributeRegister(), SystemClock(), parse=lambda lines: None)  # type: ignore[arg-type, return-value]
+    collector = Collector(stream, FormatSet({}), AttributeRegister(), SystemClock(), parse=lambda lines: None)  # type: ignore[arg-type,return-value]
     with XRayDaemon(collector, "127.0.0.1", 0) as listening:
         yield listening
 

@@ -1,0 +1,79 @@
+"""From PutLogEvents to a delivery: a subscription that we made, moto's Kinesis, the consumer, the collector."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from moto.server import ThreadedMotoServer
+
+from collectors.collector import Collector
+from collectors.format_file import FormatSet
+from collectors.lines import Lines
+from collectors.sources.checkpoints import Checkpoints
+from collectors.sources.kinesis import KinesisConsumer
+from collectors.sources.kinesis_shards import Boto3Shards
+from collectors.subscriptions.apply import apply, ensure_stream, plan, read_destination
+from collectors.subscriptions.log_groups import Boto3LogGroups, SubscriptionFilter
+from firehose.delivery import MemoryStream
+from tailrace import aws
+from tailrace.clock import ManualClock
+from tailrace.fields import AttributeRegister
+from tailrace.forms import arrow_schema
+from tailrace.settings import Settings
+
+STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/flow"
+GROUP = "/flow/web"
+
+
+class Rows:
+    """A row a line, with nothing but id, time and message."""
+
+    def __init__(self, lines: Lines) -> None:
+        columns: dict[str, Any] = {"event_id": lines.event_id, "event_time": lines.event_time, "message": lines.text}
+        schema = arrow_schema("logs")
+        self.logs = pa.table([columns[f.name] if f.name in columns else pa.nulls(len(lines), f.type) for f in schema], schema=schema)
+        self.metrics = arrow_schema("metrics").empty_table()
+        self.joined = 0
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
+    server.stop()
+
+
+def test_every_event_arrives_once_also_when_the_consumer_starts_anew(settings: Settings, tmp_path: Path) -> None:
+    logs, kinesis = aws.client("logs", settings), aws.client("kinesis", settings)
+    logs.create_log_group(logGroupName=GROUP)
+    logs.create_log_stream(logGroupName=GROUP, logStreamName="one")
+    ensure_stream(kinesis, read_destination(STREAM))
+    port = Boto3LogGroups(logs)
+    assert [step.action for step in apply(port, plan(port, [GROUP], SubscriptionFilter("tailrace", STREAM)))] == ["done"]
+
+    memory, clock, checkpoints = MemoryStream(), ManualClock(), Checkpoints(tmp_path / "kinesis.sqlite")
+    collector = Collector(memory, FormatSet({}), AttributeRegister(), clock, parse=Rows)
+    now_ms = aws_now_ms()
+    for batch in range(3):
+        events = [{"timestamp": now_ms + n, "message": f"event {batch} {n}\n"} for n in range(10)]
+        logs.put_log_events(logGroupName=GROUP, logStreamName="one", logEvents=events)  # type: ignore[arg-type]
+        consumer = KinesisConsumer(Boto3Shards(kinesis, "flow"), "flow", collector.collect_payload, checkpoints, clock)
+        while consumer.poll():
+            pass
+    found = [row for delivery in memory.deliveries if "logs" in delivery.tables for row in delivery.tables["logs"].to_pylist()]
+    assert [row["message"] for row in found] == [f"event {batch} {n}" for batch in range(3) for n in range(10)]
+    assert len({row["event_id"] for row in found}) == 30
+    assert {delivery.source for delivery in memory.deliveries if delivery.tables} == {f"cloudwatch:{GROUP}"}
+    assert not [letter for delivery in memory.deliveries for letter in delivery.dead]
+    checkpoints.close()
+
+
+def aws_now_ms() -> int:
+    from tailrace.clock import SystemClock
+
+    return SystemClock().now_us() // 1_000
