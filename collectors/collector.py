@@ -15,12 +15,14 @@ from functools import partial, reduce
 from itertools import count, groupby
 from operator import add
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
+from collectors.format_file import FormatSet
 from collectors.lines import Lines, Origin
+from collectors.parse import parse_lines
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
 from collectors.steps import ParseLines
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
@@ -28,9 +30,6 @@ from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.ids import position_event_id
 from tailrace.schema import TableName
-
-if TYPE_CHECKING:
-    from collectors.format_file import FormatSet
 
 PayloadKind = Literal["cloudwatch", "xray"]
 
@@ -76,7 +75,7 @@ class Collector:
     def __init__(
         self,
         stream: DeliveryStream,
-        formats: "FormatSet",
+        formats: FormatSet,
         register: AttributeRegister,
         clock: Clock,
         inflate_max_bytes: int = INFLATE_MAX_BYTES,
@@ -86,7 +85,7 @@ class Collector:
     ) -> None:
         self._stream, self._register, self._clock = stream, register, clock
         self._inflate_max_bytes, self._region = inflate_max_bytes, region
-        self._parse: ParseLines = parse or _default(formats, register)
+        self._parse: ParseLines = parse or partial(parse_lines, formats=formats, register=register)
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
 
@@ -193,11 +192,5 @@ def _collect_counts(came_in: int, sifted: Sequence[Sifted], dropped: Mapping[str
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
     joined, dead = sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
-    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dropped, joined=joined, dead=dead)
+    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(dropped), joined=joined, dead=dead)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
-
-
-def _default(formats: "FormatSet", register: AttributeRegister) -> ParseLines:
-    from collectors.parse import parse_lines
-
-    return partial(parse_lines, formats=formats, register=register)
