@@ -177,7 +177,9 @@ def _first_line(error: Exception) -> str:
 def relation_of(table: TableName, paths: Sequence[Path]) -> Relation:
     """Answer the relation over some files; columns that a file of an older schema lacks are null."""
     columns = [_columns(path) for path in paths]
-    known = frozenset().union(*columns)
+    known = frozenset(name for names in columns for name in names)
+    if paths and columns[0] == _SCHEMAS[table] and all(names == columns[0] for names in columns):
+        return Relation(exp.select(exp.Star()).from_(_files(paths, []), copy=False), len(paths))
     outputs = [
         exp.alias_(exp.column(field.column, quoted=True) if field.column in known else _null(field.type), field.column, quoted=True)
         for field in TABLES[table].fields
@@ -185,12 +187,13 @@ def relation_of(table: TableName, paths: Sequence[Path]) -> Relation:
     select = exp.select(*outputs)
     if not paths:
         return Relation(select.where(exp.false()), 0)
+    by_name = [_option("union_by_name", exp.true())] if any(names != columns[0] for names in columns) else []
+    return Relation(select.from_(_files(paths, by_name), copy=False), len(paths))
+
+
+def _files(paths: Sequence[Path], options: Sequence[exp.Expr]) -> exp.Table:
     files = exp.Array(expressions=[exp.Literal.string(str(path)) for path in paths])
-    options = [_option("hive_partitioning", exp.false())]
-    if any(names != columns[0] for names in columns):
-        options.append(_option("union_by_name", exp.true()))
-    source = exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[files, *options]))
-    return Relation(select.from_(source), len(paths))
+    return exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[files, _option("hive_partitioning", exp.false()), *options]))
 
 
 def _option(name: str, value: exp.Expr) -> exp.Expr:
@@ -202,16 +205,14 @@ def _null(kind: FieldType) -> exp.Expr:
 
 
 @lru_cache(maxsize=20_000)
-def _columns(path: Path) -> frozenset[str]:
+def _columns(path: Path) -> tuple[str, ...]:
     """Answer the columns of a part; parts are immutable, so it is read once."""
     try:
-        return frozenset(pq.read_schema(path).names)
+        return tuple(pq.read_schema(path).names)
     except FileNotFoundError as error:
         raise PartsChangedError(f"{path.name} is gone") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise StateError(f"the lake cannot be read: {path}: {str(error).splitlines()[0]}") from error
 
 
-def empty_table(table: TableName) -> pa.Table:
-    """Answer a table without rows."""
-    return arrow_schema(table).empty_table()
+_SCHEMAS: Final = {table: tuple(arrow_schema(table).names) for table in TABLES}

@@ -39,8 +39,8 @@ class Bool:
         """How many of ``should`` a row must match."""
         if self.minimum is None:
             return 1 if self.should and not self.must and not self.filter else 0
-        if not (self.must or self.filter or self.should or self.must_not):
-            return 0
+        if not (self.must or self.filter or self.should):
+            return 0  # nothing, or must_not alone: OpenSearch forgets the minimum
         asked = minimum_should_match(self.minimum, len(self.should))
         alone = bool(self.should) and not self.must and not self.filter
         return max(asked, 1) if alone else asked

@@ -114,10 +114,10 @@ class Aggregator:
     def _grouped(self, level: Level, metrics: Sequence[MetricAgg]) -> exp.Select:
         keys = [exp.alias_(key.copy(), f"k{number}", quoted=True) for number, key in enumerate(level.keys)]
         count = exp.alias_(exp.Count(this=exp.Star()), "n", quoted=True)
-        statement = exp.select(*keys, count, *metric_sql.columns(metrics, self.scope)).from_(self.rows.subquery("rows"))
-        statement = statement.where(all_of([self.where.copy(), *(part.copy() for part in level.where)]))
+        statement = exp.select(*keys, count, *metric_sql.columns(metrics, self.scope)).from_(self.rows.subquery("rows", copy=False), copy=False)
+        statement = statement.where(all_of([self.where.copy(), *(part.copy() for part in level.where)]), copy=False)
         if keys:
-            statement = statement.group_by(*(exp.Literal.number(number + 1) for number in range(len(keys))))
+            statement = statement.group_by(*(exp.Literal.number(number + 1) for number in range(len(keys))), copy=False)
         return statement
 
     def _metric(self, metric: MetricAgg, number: int, row: Row | None) -> dict[str, Any]:
@@ -152,10 +152,18 @@ class Aggregator:
         total = exp.Window(this=exp.Sum(this=exp.column("n", quoted=True)), partition_by=[key.copy() for key in parents])
         groups = self._grouped(level, metrics)
         if agg.min_doc_count > 1:
-            groups = groups.having(exp.GTE(this=exp.Count(this=exp.Star()), expression=whole(agg.min_doc_count)))
-        ranked = exp.select(exp.Star(), exp.alias_(rank, "rank", quoted=True), exp.alias_(total, "total", quoted=True)).from_(groups.subquery("groups"))
+            groups = groups.having(exp.GTE(this=exp.Count(this=exp.Star()), expression=whole(agg.min_doc_count)), copy=False)
+        ranked = exp.select(exp.Star(), exp.alias_(rank, "rank", quoted=True), exp.alias_(total, "total", quoted=True)).from_(
+            groups.subquery("groups", copy=False), copy=False
+        )
         chosen = exp.LTE(this=exp.column("rank", quoted=True), expression=whole(agg.size))
-        return exp.select(exp.Star()).from_(ranked.subquery("ranked")).where(chosen).order_by(exp.column("rank", quoted=True)).limit(MAX_BUCKETS + 1)
+        return (
+            exp.select(exp.Star())
+            .from_(ranked.subquery("ranked", copy=False), copy=False)
+            .where(chosen, copy=False)
+            .order_by(exp.column("rank", quoted=True), copy=False)
+            .limit(MAX_BUCKETS + 1, copy=False)
+        )
 
     def _order(self, order: BucketOrder, agg: TermsAgg, key: exp.Expr, metrics: Sequence[MetricAgg]) -> exp.Ordered:
         match order.path:
@@ -173,7 +181,7 @@ class Aggregator:
             return {}
         inner = Level((*level.keys, steps.index(value)), (*level.where, _is_there(value)))
         metrics = _metrics(agg.aggs)
-        found = list(self._groups(inner, metrics, grouped=self._grouped(inner, metrics).limit(MAX_BUCKETS + 1)))
+        found = list(self._groups(inner, metrics, grouped=self._grouped(inner, metrics).limit(MAX_BUCKETS + 1, copy=False)))
         subs = self._subs(agg.aggs, inner if found else None)
         by_parent: dict[Path, dict[int, Row]] = {}
         for row in found:

@@ -80,12 +80,12 @@ def _bool(query: Bool, scope: Scope) -> exp.Expr:
 
 def all_of(parts: Sequence[exp.Expr]) -> exp.Expr:
     """Join conditions that must all hold."""
-    return exp.paren(exp.and_(*parts)) if len(parts) > 1 else parts[0] if parts else exp.true()
+    return exp.paren(exp.and_(*parts, copy=False), copy=False) if len(parts) > 1 else parts[0] if parts else exp.true()
 
 
 def negated(part: exp.Expr) -> exp.Expr:
     """Answer the condition that a condition does not hold; null becomes true."""
-    return exp.not_(exp.paren(call("coalesce", part, exp.false())))
+    return exp.not_(call("coalesce", part, exp.false()), copy=False)
 
 
 def at_least(needed: int, parts: Sequence[exp.Expr]) -> exp.Expr:
@@ -93,7 +93,7 @@ def at_least(needed: int, parts: Sequence[exp.Expr]) -> exp.Expr:
     if needed > len(parts):
         return exp.false()
     if needed == 1:
-        return exp.paren(exp.or_(*parts))
+        return exp.paren(exp.or_(*parts, copy=False), copy=False)
     if needed == len(parts):
         return all_of(parts)
     ones = [exp.case().when(part, exp.Literal.number(1)).else_(exp.Literal.number(0)) for part in parts]

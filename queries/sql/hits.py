@@ -87,10 +87,10 @@ def page(rows: exp.Select, search: Search, where: exp.Expr, scope: Scope, table:
     outputs.append(exp.alias_(exp.column("event_time", quoted=True), "_time", quoted=True))
     if search.source.enabled:
         outputs += [exp.column(field.column, quoted=True) for field in TABLES[table].fields]
-    conditions = [where, *([after(keys, search.search_after, scope)] if search.search_after is not None else [])]
-    statement = exp.select(*outputs).from_(rows.subquery("rows")).where(all_of(conditions))
-    statement = statement.order_by(*(_ordered(order) for order in keys), *_hidden_tie(keys))
-    return statement.limit(search.size).offset(search.start)
+    conditions = [where.copy(), *([after(keys, search.search_after, scope)] if search.search_after is not None else [])]
+    statement = exp.select(*outputs).from_(rows.subquery("rows", copy=False), copy=False).where(all_of(conditions), copy=False)
+    statement = statement.order_by(*(_ordered(order) for order in keys), *_hidden_tie(keys), copy=False)
+    return statement.limit(search.size, copy=False).offset(search.start, copy=False)
 
 
 def _ordered(order: Order) -> exp.Ordered:
@@ -112,7 +112,7 @@ def after(keys: Sequence[Order], values: Sequence[SortValue], scope: Scope) -> e
     for number, order in enumerate(keys):
         same = [_same(before, literal) for before, literal in zip(keys[:number], literals[:number], strict=True)]
         ways.append(exp.paren(all_of([*same, _beyond(order, literals[number])])))
-    return exp.paren(exp.or_(*ways))
+    return exp.paren(exp.or_(*ways, copy=False), copy=False)
 
 
 def _literal(order: Order, value: SortValue, scope: Scope) -> exp.Expr | None:
@@ -157,6 +157,11 @@ def _beyond(order: Order, literal: exp.Expr | None) -> exp.Expr:
 def counted(rows: exp.Select, where: exp.Expr, limit: int | None) -> exp.Select:
     """Answer the statement that counts the hits, up to one more than the limit."""
     if limit is None:
-        return exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(rows.subquery("rows")).where(where)
-    some = exp.select(exp.alias_(exp.Literal.number(1), "one")).from_(rows.subquery("rows")).where(where).limit(limit + 1)
-    return exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(some.subquery("some"))
+        return exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(rows.subquery("rows", copy=False), copy=False).where(where.copy(), copy=False)
+    some = (
+        exp.select(exp.alias_(exp.Literal.number(1), "one"))
+        .from_(rows.subquery("rows", copy=False), copy=False)
+        .where(where.copy(), copy=False)
+        .limit(limit + 1, copy=False)
+    )
+    return exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(some.subquery("some", copy=False), copy=False)
