@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from firehose.delivery import Delivery
+from firehose.delivery import Count, DeadLetter, Delivery
 from firehose.frame import UNITS, Encoded, Hashes, encode
 from firehose.recent_ids import RecentIds, row_hashes
 from firehose.spool import Spool, Ticket
@@ -43,6 +43,15 @@ class Admission:
         with self._spool.lock:
             ticket = self._enqueue(delivery, hashes, encoded)
         self._spool.commit(ticket)
+
+    def put_again(self, letter: DeadLetter, received_us: int) -> None:
+        """Put the rows of a batch that a sink could not take, as if they were new: a sink that has them finds them by their ids."""
+        table = pa.ipc.open_stream(letter.body).read_all()
+        name = next(name for name in UNITS if name == letter.detail.get("table"))
+        with self._spool.lock:
+            self._undo(tuple(row_hashes({name: table}).values()))
+        count = Count("collect", UNITS[name], table.num_rows, table.num_rows)
+        self.put(Delivery(letter.detail.get("source", ""), received_us, {name: table}, (count,)))
 
     def _enqueue(self, delivery: Delivery, hashes: Mapping[TableName, Hashes], encoded: Encoded) -> Ticket:
         masks: Masks = {name: self._recent.admit(found) for name, found in hashes.items()}

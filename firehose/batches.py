@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from firehose.cursor import OutcomeRow
-from firehose.delivery import Unit
+from firehose.delivery import DeadLetter, Unit
 from firehose.frame import UNITS, Head, Position, Totals, decode_tables
 from firehose.spool import Item
 from tailrace.clock import US_PER_MINUTE
@@ -64,7 +64,7 @@ class Batch:
         """Answer for each row of a table the number of its frame's key in ``keys[name]``."""
         return np.repeat(np.arange(len(self.tables[name])), [table.num_rows for table in self.tables[name]])
 
-    def outcome(self, duplicate: Mapping[Key, int] = {}, dead: Mapping[Key, int] = {}) -> tuple[OutcomeRow, ...]:  # noqa: B006 - read only
+    def outcome(self, duplicate: Mapping[Key, int] = {}, dead: Mapping[Key, int] = {}) -> tuple[OutcomeRow, ...]:
         """Say what became of the batch: all rows are out but those that are named."""
         there: Counter[Key] = Counter()
         for name, keys in self.keys.items():
@@ -130,4 +130,13 @@ class Sink(Protocol):
 
     def attempt(self, batch: Batch, stem: str) -> Attempt:
         """Prepare the delivery of a sealed batch; ``stem`` names its objects."""
+        ...
+
+
+@runtime_checkable
+class Resends(Protocol):
+    """A sink that takes back single documents that it refused."""
+
+    def resend(self, letter: DeadLetter) -> None:
+        """Deliver it again; raises :class:`tailrace.errors.DeliveryError`."""
         ...

@@ -50,7 +50,7 @@ class Clerk:
         self._spool, self._ledger, self._dead, self._reports, self._moved, self._ballast, self._probe = spool, ledger, dead, reports, moved, ballast, probe
         self._progress = ledger.progress()
         self.error = ""
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
         self._fill_ballast()
 
@@ -95,14 +95,16 @@ class Clerk:
         """Start the thread."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Say that there is something new."""
+    def wake(self, *, hurry: bool = False) -> None:
+        """Say that there is something new; with ``hurry``, that somebody waits for it."""
         self._wake.set()
+        if hurry:
+            self._hurry.set()
 
     def stop(self, timeout_s: float) -> None:
         """End the thread, and apply what is there."""
         self._stop.set()
-        self._wake.set()
+        self.wake(hurry=True)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         with suppress(OSError, sqlite3.Error, TransientError):
@@ -115,13 +117,14 @@ class Clerk:
             try:
                 self._apply_all()
                 self.error = ""
-            except Exception as error:  # the ledger's disk may be full for a while: what is not applied stays in the spool
+            except Exception as error:  # noqa: BLE001 - the ledger's disk may be full for a while: what is not applied stays in the spool
                 _log.exception("ledger")
                 self.error = str(error) or type(error).__name__
                 self._stop.wait(RETRY_S)
                 self._wake.set()
             self._moved()
-            self._stop.wait(PAUSE_S)
+            self._hurry.wait(PAUSE_S)
+            self._hurry.clear()
 
     def _apply_all(self) -> None:
         """Apply all that is there at this moment."""

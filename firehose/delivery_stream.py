@@ -8,29 +8,28 @@ A sink that is switched on later begins with what is put from then on; what is o
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 import pyarrow as pa
 
 from firehose.admission import Admission
-from firehose.batches import Batch, Sink
+from firehose.batches import Batch, Resends, Sink
 from firehose.clerk import Clerk, Reports
 from firehose.cursor import Cursor, Outcome, SinkState, load
 from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter, Delivery
-from firehose.disk import Disk, LocalDisk, Probe, no_probe
-from firehose.frame import Position, Totals
+from firehose.disk import Machine, Probe
+from firehose.frame import NO_ROWS, START, Position, Totals
 from firehose.lock import held
-from firehose.recent_ids import REMEMBERED, RecentIds
+from firehose.recent_ids import RecentIds
 from firehose.remembered import Remembered
-from firehose.runner import Runner
+from firehose.runner import Office, Runner
 from firehose.sinks.lake import NAME as LAKE
 from firehose.sinks.lake import LakeSink
-from firehose.spool import SEGMENT_BYTES, Spool
+from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import LedgerWriter, Progress
@@ -55,25 +54,23 @@ class LocalFirehose:
         register: AttributeRegister | None = None,
         store: ObjectStore | None = None,
         sinks: Sequence[Sink] | None = None,
-        disk: Disk | None = None,
-        probe: Probe = no_probe,
-        segment_bytes: int = SEGMENT_BYTES,
-        remembered: int = REMEMBERED,
+        machine: Machine | None = None,
     ) -> None:
-        self._settings, self._clock, self._disk, self._probe = settings, clock, disk or LocalDisk(), probe
-        self._moved = threading.Condition()
+        self._settings, self._clock, self._machine = settings, clock, machine or Machine()
+        self._disk, probe = self._machine.disk, self._machine.probe
+        self._moved, self._flushing = threading.Condition(), 0
         self._runners: list[Runner] = []
+        self.dead = DeadLetters(settings.dead_folder, probe=probe)
         with ExitStack() as stack:
             stack.enter_context(held(settings.spool_folder))
-            made = sinks if sinks is not None else default_sinks(settings, register, store, probe)
+            made = sinks if sinks is not None else default_sinks(settings, register, store, self.dead, clock, probe)
             states = self._states()
-            self._spool = self._open_spool(states, segment_bytes)
+            self._spool = self._open_spool(states)
             stack.callback(self._spool.close)
-            self._remembered = Remembered(settings.spool_folder, self._disk, remembered)
-            recent = RecentIds(remembered)
+            self._remembered = Remembered(settings.spool_folder, self._disk, self._machine.remembered_ids)
+            recent = RecentIds(self._machine.remembered_ids)
             self._remembered.rebuild(self._spool, recent)
             self._admission = Admission(self._spool, recent)
-            self.dead = DeadLetters(settings.dead_folder, probe=probe)
             self._clerk = self._open_clerk(stack, states)
             self._retire({name: state.unreported for name, state in states.items() if name not in {sink.name for sink in made}})
             for sink in made:
@@ -104,14 +101,32 @@ class LocalFirehose:
             runner.wake()
         self._clerk.wake()
 
+    def replay(self, letter: DeadLetter) -> bool:
+        """Deliver again what a sink refused; answer whether the letter is one of a sink's (others are replayed by the collector).
+
+        Raises :class:`tailrace.errors.DeliveryError` where it is refused again.
+        """
+        if letter.detail.get("envelope") == "arrow":
+            self._admission.put_again(letter, self._clock.now_us())
+            return True
+        for runner in self._runners:
+            if letter.detail.get("sink") == runner.sink.name and isinstance(runner.sink, Resends):
+                runner.sink.resend(letter)
+                return True
+        return False
+
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until everything that was put is in the lake, in all other sinks that are up, and in the ledger; answer whether it is."""
         target = self._spool.end
         for runner in self._runners:
             runner.wake(target)
-        self._clerk.wake()
         with self._moved:
-            return self._moved.wait_for(lambda: self._flushed(target), timeout_s)
+            self._flushing += 1
+            self._clerk.wake(hurry=True)
+            try:
+                return self._moved.wait_for(lambda: self._flushed(target), timeout_s)
+            finally:
+                self._flushing -= 1
 
     def status(self) -> dict[str, Any]:
         """Answer the state of the spool, of each sink and of the ledger, as JSON shows it."""
@@ -163,16 +178,14 @@ class LocalFirehose:
         found = {name: load(self._cursor_path(name), self._disk) for name in names}
         return {name: state[1] for name, state in found.items() if state is not None}
 
-    def _open_spool(self, states: Mapping[str, SinkState], segment_bytes: int) -> Spool:
+    def _open_spool(self, states: Mapping[str, SinkState]) -> Spool:
         return Spool(
             self._settings.spool_folder,
-            self._disk,
-            probe=self._probe,
-            segment_bytes=segment_bytes,
+            self._machine,
             max_bytes=self._settings.spool_max_bytes,
             new_identity=lambda: secrets.token_hex(8),
-            floor=max((state.position for state in states.values()), default=Position(0, 0)),
-            passed=max((state.passed for state in states.values()), default=Totals()),
+            floor=max((state.position for state in states.values()), default=START),
+            passed=max((state.passed for state in states.values()), default=NO_ROWS),
         )
 
     def _open_clerk(self, stack: ExitStack, states: Mapping[str, SinkState]) -> Clerk:
@@ -185,7 +198,7 @@ class LocalFirehose:
             reports=self._reports,
             moved=self._let_go,
             ballast=self._settings.ledger_path.with_suffix(".ballast"),
-            probe=self._probe,
+            probe=self._machine.probe,
         )
         first = min(states.values(), key=lambda state: state.position, default=None)
         clerk.begin(*((first.position, first.passed) if first else self._spool.start()))
@@ -199,9 +212,10 @@ class LocalFirehose:
 
     def _open_runner(self, sink: Sink, states: Mapping[str, SinkState], stack: ExitStack) -> Runner:
         start = self._start_of(sink.name, states)
-        cursor = Cursor(self._cursor_path(sink.name), self._disk, start, self._probe)
+        cursor = Cursor(self._cursor_path(sink.name), self._disk, start, self._machine.probe)
         stack.callback(cursor.close)
-        return Runner(sink, self._spool, cursor, self._clock, bury=self._bury, reported=self._clerk.reported, moved=self._sink_moved, probe=self._probe)
+        office = Office(self._bury, self._clerk.reported, self._sink_moved)
+        return Runner(sink, self._spool, cursor, self._clock, office, probe=self._machine.probe)
 
     def _start_of(self, name: str, states: Mapping[str, SinkState]) -> SinkState:
         """Where a sink begins, or goes on; from now on the ledger counts it."""
@@ -230,7 +244,7 @@ class LocalFirehose:
         return {runner.sink.name: runner.cursor.state.unreported for runner in self._runners}
 
     def _sink_moved(self) -> None:
-        self._clerk.wake()
+        self._clerk.wake(hurry=self._flushing > 0)
         self._tell()
 
     def _let_go(self) -> None:
@@ -249,8 +263,15 @@ class LocalFirehose:
         return self._settings.spool_folder / f"{_PREFIX}{sink}{_SUFFIX}"
 
 
-def default_sinks(settings: Settings, register: AttributeRegister | None, store: ObjectStore | None, probe: Probe = no_probe) -> list[Sink]:
+def default_sinks(
+    settings: Settings, register: AttributeRegister | None, store: ObjectStore | None, dead: DeadLetters, clock: Clock, probe: Probe
+) -> list[Sink]:
     """Make the lake's sink and, where there is an address, that of OpenSearch."""
-    lake = store or open_store(settings)
-    sinks: list[Sink] = [LakeSink(lake, flush_after_s=settings.lake_flush_after_s, flush_bytes=settings.lake_flush_bytes, probe=probe)]
-    return sinks
+    lake = LakeSink(store or open_store(settings), flush_after_s=settings.lake_flush_after_s, flush_bytes=settings.lake_flush_bytes, probe=probe)
+    if not settings.opensearch_url:
+        return [lake]
+    from firehose.sinks.opensearch import OpenSearchSink  # opensearch-py takes 190 ms to import
+    from tailrace import aws
+
+    transport = aws.opensearch(settings).transport
+    return [lake, OpenSearchSink(transport, register or AttributeRegister(settings.register_path), dead, clock, probe=probe)]

@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -153,3 +154,13 @@ class LocalDisk:
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder durable."""
         sync_folder(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a spool stands on, and its sizes: the disk, the probe, bytes of a segment, and how many ids are remembered."""
+
+    disk: Disk = field(default_factory=LocalDisk)
+    probe: Probe = no_probe
+    segment_bytes: int = 64 * 1024 * 1024
+    remembered_ids: int = 1_000_000

@@ -1,8 +1,8 @@
-"""A frame of the spool: one delivery as bytes, with checksums.
+r"""A frame of the spool: one delivery as bytes, with checksums.
 
 ::
 
-    magic "\\xf7TR1"   4 bytes
+    magic "\xf7TR1"   4 bytes
     head length       u32     JSON: source, receipt time, counts, rows and bytes of each table, rows that were dropped as duplicates,
     ids length        u32       and how many rows the spool had taken before (so that a hole in the spool is known exactly)
     body length       u32     hashes of (event_id, revision), 8 bytes each: the recent-id filter is rebuilt from them without reading rows
@@ -66,6 +66,10 @@ class Totals(NamedTuple):
     def by_unit(self) -> dict[Unit, int]:
         """Answer the units that have rows."""
         return {unit: rows for unit, rows in zip(UNITS.values(), self, strict=True) if rows}
+
+
+START: Final = Position(0, 0)
+NO_ROWS: Final = Totals()
 
 
 class TableHead(msgspec.Struct, array_like=True, frozen=True):

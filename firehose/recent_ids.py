@@ -5,18 +5,15 @@ one by a collision of hashes is about 1 in 10^13.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from firehose.columns import ints, one_array, text_bytes
 from firehose.frame import UNITS, Hashes
 from tailrace.schema import TableName
-
-REMEMBERED: Final = 1_000_000
-"""Ids that are remembered at least; at most twice as many. Tables: 2 x 16 MiB."""
 
 _EMPTY: Final = np.uint64(0)
 _GONE: Final = np.uint64(1)
@@ -31,19 +28,16 @@ def row_hashes(tables: Mapping[TableName, pa.Table]) -> dict[TableName, Hashes]:
 
 
 def _table_hashes(table: pa.Table, salt: int) -> Hashes:
-    ids = pa.concat_arrays(table.column("event_id").chunks)
-    revisions = pc.fill_null(table.column("revision"), 0).to_numpy().astype(np.uint64)
-    mixed = _mix(text_hashes(ids) ^ _mix(revisions + np.uint64(salt << 48)))
+    revisions = ints(table, "revision").astype(np.uint64)
+    mixed = _mix(text_hashes(one_array(table, "event_id")) ^ _mix(revisions + np.uint64(salt << 48)))
     return np.maximum(mixed, np.uint64(2))
 
 
-def text_hashes(texts: pa.StringArray) -> Hashes:
+def text_hashes(texts: Any) -> Hashes:  # noqa: ANN401 - an Arrow array of strings
     """Hash texts by their bytes: texts of one length are a matrix of 8-byte words, mixed column by column."""
-    count = len(texts)
-    offsets = np.frombuffer(texts.buffers()[1], np.int32, count + 1, texts.offset * 4).astype(np.int64)
+    offsets, data = text_bytes(texts)
     lengths = np.diff(offsets)
-    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
-    hashes = np.empty(count, np.uint64)
+    hashes = np.empty(len(texts), np.uint64)
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
         hashes[rows] = _same_length(data, offsets[:-1][rows], int(length))
@@ -106,9 +100,9 @@ class _Generation:
 
 
 class RecentIds:
-    """The filter; the caller keeps threads apart."""
+    """The filter: at least so many ids are remembered, at most twice as many (a million: 2 x 16 MiB); the caller keeps threads apart."""
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
+    def __init__(self, remembered: int) -> None:
         self._capacity = remembered
         self._young, self._old = _Generation(remembered), _Generation(remembered)
 

@@ -35,29 +35,27 @@ class Health:
     failures: int = 0
 
 
-BuryBatch = Callable[[str, Batch, str], None]
-"""Write a batch into dead letters, durably: sink, batch, reason."""
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What a runner reports to.
+
+    ``bury`` writes a batch into dead letters (sink, batch, reason), ``reported`` answers the number of the last batch of a sink that is in the ledger,
+    ``moved`` is called when a sink has moved.
+    """
+
+    bury: Callable[[str, Batch, str], None]
+    reported: Callable[[str], int]
+    moved: Callable[[], None]
 
 
 class Runner:
     """One sink's way along the spool."""
 
     def __init__(
-        self,
-        sink: Sink,
-        spool: Spool,
-        cursor: Cursor,
-        clock: Clock,
-        *,
-        bury: BuryBatch,
-        reported: Callable[[str], int],
-        moved: Callable[[], None],
-        probe: Probe = no_probe,
-        jitter: Callable[[], float] = random.random,
+        self, sink: Sink, spool: Spool, cursor: Cursor, clock: Clock, office: Office, *, probe: Probe = no_probe, jitter: Callable[[], float] = random.random
     ) -> None:
-        self._jitter = jitter
-        self.sink, self._spool, self._cursor, self._clock = sink, spool, cursor, clock
-        self._bury, self._reported, self._moved, self._probe = bury, reported, moved, probe
+        self.sink, self._spool, self._cursor, self._clock, self._office = sink, spool, cursor, clock, office
+        self._probe, self._jitter = probe, jitter
         self.health = Health()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._flush_to = Position(0, 0)
@@ -100,7 +98,7 @@ class Runner:
             try:
                 self._step()
                 failed_s = FIRST_WAIT_S
-            except Exception as error:  # the thread of a sink never ends by an error: its disk may be full for a while
+            except Exception as error:  # noqa: BLE001 - the thread of a sink never ends by an error: its disk may be full for a while
                 _log.exception("sink %s", self.sink.name)
                 self._failed(str(error) or type(error).__name__)
                 self._stop.wait(failed_s)
@@ -176,7 +174,7 @@ class Runner:
                 self._failed(str(error))
             except PermanentError as error:
                 return self._buried(batch, str(error))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - what no sink foresaw is poison after a few tries
                 _log.exception("sink %s", self.sink.name)
                 failures += 1
                 if failures >= POISON_TRIES:
@@ -194,7 +192,7 @@ class Runner:
         return outcome
 
     def _buried(self, batch: Batch, reason: str) -> tuple[OutcomeRow, ...]:
-        self._bury(self.sink.name, batch, reason)
+        self._office.bury(self.sink.name, batch, reason)
         self.health = Health()
         return tuple(OutcomeRow(row.source, row.minute_us, row.unit, dead=row.out, lost=row.lost) for row in batch.outcome())
 
@@ -202,16 +200,16 @@ class Runner:
         """Move the cursor; where outcomes that the ledger has not taken fill it, wait for the ledger."""
         while True:
             try:
-                self._cursor.write(self._cursor.state.done(batch.end, batch.passed, rows, self._reported(self.sink.name)))
+                self._cursor.write(self._cursor.state.done(batch.end, batch.passed, rows, self._office.reported(self.sink.name)))
             except (OSError, StateError) as error:
                 self._failed(str(error))
                 if self._stop.is_set():
                     return
-                self._moved()
+                self._office.moved()
                 self._stop.wait(FIRST_WAIT_S)
             else:
                 self.health = Health()
-                self._moved()
+                self._office.moved()
                 return
 
     def _failed(self, reason: str) -> None:

@@ -55,9 +55,7 @@ def frames(file: DiskFile, secret: int, start: int, end: int, wanted: Wanted = e
     """Walk the frames between two offsets of a segment."""
     at = start
     while at < end:
-        found = _read(file, secret, at, end, wanted)
-        if found is None:
-            found = Hole(at, _next_frame(file, secret, at + 1, end))
+        found: Found | Hole = _read(file, secret, at, end, wanted) or Hole(at, _next_frame(file, secret, at + 1, end))
         yield found
         at = found.end
 

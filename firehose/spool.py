@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from firehose.disk import Disk, DiskFile, LocalDisk, Probe, no_probe
-from firehose.frame import Encoded, Head, Position, Totals, frame_pieces
+from firehose.disk import DiskFile, Machine
+from firehose.frame import NO_ROWS, START, Encoded, Head, Position, Totals, frame_pieces
 from firehose.segment import Found, Hole, Wanted, every, frames, none
 from tailrace.errors import StateError, TransientError
 
-SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _PREFIX, _SUFFIX = "segment-", ".log"
 _IDENTITY: Final = "identity"
 
@@ -48,7 +47,7 @@ class Item:
     next: Position
     head: Head | None
     body: bytes | None
-    lost: Totals = Totals()
+    lost: Totals = NO_ROWS
 
 
 @dataclass(slots=True)
@@ -77,19 +76,11 @@ class Spool:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        disk: Disk | None = None,
-        *,
-        probe: Probe = no_probe,
-        segment_bytes: int = SEGMENT_BYTES,
-        max_bytes: int = 1 << 62,
-        new_identity: Callable[[], str],
-        floor: Position = Position(0, 0),
-        passed: Totals = Totals(),
+        self, folder: Path, machine: Machine, *, max_bytes: int, new_identity: Callable[[], str], floor: Position = START, passed: Totals = NO_ROWS
     ) -> None:
-        self._folder, self._disk, self._probe = folder, disk or LocalDisk(), probe
-        self._segment_bytes, self._max_bytes = segment_bytes, max_bytes
+        self._folder, self._disk, self._probe = folder, machine.disk, machine.probe
+        self._segment_bytes, self._max_bytes = machine.segment_bytes, max_bytes
+        self._end, self._totals, self._next_totals, self._next_number = floor, passed, passed, 1
         self.lock = threading.Lock()
         """Held by the caller around what decides what is put and :meth:`enqueue`, so that frames are in the order of the decisions."""
         self._commit_lock = threading.Lock()
@@ -100,7 +91,7 @@ class Spool:
         self._disk.make_folder(folder)
         identity = self._identity(new_identity)
         self.producer, self._secret = identity[:8], int(identity[8:], 16)
-        self._sizes = {number: 0 for number in self._numbers()}
+        self._sizes = dict.fromkeys(self._numbers(), 0)
         self._recover(floor, passed)
 
     @property
@@ -295,11 +286,9 @@ class Spool:
 
     def _last_totals(self, passed: Totals) -> Totals:
         for number in reversed(self.segments):
-            last = None
-            for last in self.heads(number):
-                pass
-            if last is not None:
-                return Totals(*map(max, last.head.before.plus(last.head.totals), passed))
+            ends = [found.head.before.plus(found.head.totals) for found in self.heads(number)]
+            if ends:
+                return Totals(*map(max, ends[-1], passed))
         return passed
 
     def _identity(self, new_identity: Callable[[], str]) -> str:

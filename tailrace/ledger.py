@@ -39,9 +39,8 @@ CREATE TABLE IF NOT EXISTS progress (
 ) WITHOUT ROWID;
 """
 
-_UPSERT: Final = "INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET " + ", ".join(
-    f"{name} = {name} + excluded.{name}" for name in COUNTS
-)
+_ADD: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTS)
+_UPSERT: Final = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET {_ADD}"
 _SUMS: Final = ", ".join(f"sum({name})" for name in COUNTS)
 _REST: Final = "count_in - count_out - dropped - duplicate - joined - dead - lost"
 
@@ -188,7 +187,8 @@ class LedgerWriter:
 
     def retire(self, sink: str) -> None:
         """Cease to count a sink: what was on its way to it counts as dropped."""
-        rest = f"(SELECT source, minute_us, unit, sum({_REST}) AS rest FROM counts WHERE hop = 'deliver' AND sink = ?1 GROUP BY source, minute_us, unit) WHERE rest > 0"
+        left = f"SELECT source, minute_us, unit, sum({_REST}) AS rest FROM counts WHERE hop = 'deliver' AND sink = ?1 GROUP BY 1, 2, 3"  # noqa: S608 - constants
+        rest = f"({left}) WHERE rest > 0"
         add = "ON CONFLICT DO UPDATE SET count_in = count_in + excluded.count_in, dropped = dropped + excluded.dropped"
         dropped = f"INSERT INTO counts SELECT source, minute_us, 'deliver', ?1, unit, ?2, rest, 0, rest, 0, 0, 0, 0 FROM {rest} {add}"  # noqa: S608 - constants
         moved = f"INSERT INTO counts SELECT source, minute_us, 'deliver', ?1, unit, '', -rest, 0, 0, 0, 0, 0, 0 FROM {rest} {add}"  # noqa: S608 - constants

@@ -86,6 +86,7 @@ class S3Store:
     def local_path(self, key: str) -> Path | None:
         """Answer ``None``: no object of a bucket is a file here."""
         del key
+        return None
 
     def _pages(self, prefix: str) -> Iterator[Any]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._key(prefix), Delimiter="/")

@@ -87,7 +87,7 @@ class Keeper:
             try:
                 self.round()
                 self._error = ""
-            except Exception as error:  # noqa: BLE001 - the keeper goes on: the store may be out of reach for a while
+            except Exception as error:
                 logging.getLogger(__name__).exception("keeper")
                 self._error = str(error) or type(error).__name__
 

@@ -9,16 +9,16 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from firehose.columns import compute, ints, one_array, take
 from firehose.disk import Probe, no_probe
 from firehose.keeper.settled import IsSettled
-from firehose.parts import event_times, write_part
+from firehose.parts import event_times, rows_in, write_part
 from tailrace.errors import StateError
 from tailrace.forms import arrow_schema
 from tailrace.lake import PART_SUFFIX, Part, Partition, PartitionState, list_parts, part_key, read_state, state_key
@@ -90,13 +90,14 @@ def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = 
         return Merged()
     merged_before = sorted((part for part in seen.live if part.is_merged), key=lambda part: part.size)
     chosen, rows = _read_while_small(store, _grown(fresh, merged_before))
-    ids = pc.unique(rows.column("event_id"))
+    ids = compute.unique(one_array(rows, "event_id"))
     same = [part for part in merged_before if part not in chosen and _holds(store, part, ids)]
     if same:
         chosen, rows = [*chosen, *same], pa.concat_tables([rows, *(_read(store, part) for part in same)])
     kept = newest(rows)
+    removed = rows.num_rows - kept.num_rows + sum(rows_in(source(store, part))[1] for part in chosen if part.is_merged)
     name = _name(chosen)
-    store.put(part_key(seen.table, seen.partition, name), write_part(kept).to_pybytes())
+    store.put(part_key(seen.table, seen.partition, name), write_part(kept, removed).to_pybytes())
     probe("keeper.part_put")
     state = seen.state.replaced([part.name for part in chosen], [name])
     if not store.put_if(state_key(seen.table, seen.partition), state.encode(), seen.tag):
@@ -107,13 +108,13 @@ def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = 
 
 def newest(rows: pa.Table) -> pa.Table:
     """Sort rows by event time, and keep of each event id the highest revision, once."""
-    times, revisions = event_times(rows), rows.column("revision").fill_null(0).to_numpy()
-    codes = rows.column("event_id").combine_chunks().dictionary_encode().indices.to_numpy()
+    times, revisions = event_times(rows), ints(rows, "revision")
+    codes = one_array(rows, "event_id").dictionary_encode().indices.to_numpy()
     order = np.lexsort((times, -revisions, codes))
     first = np.ones(len(order), np.bool_)
     first[1:] = codes[order][1:] != codes[order][:-1]
     kept = order[first]
-    return rows.take(pa.array(kept[np.argsort(times[kept], kind="stable")]))
+    return take(rows, kept[np.argsort(times[kept], kind="stable")])
 
 
 def delete(store: ObjectStore, seen: View, parts: Iterable[Part], is_settled: IsSettled, probe: Probe = no_probe) -> int:
@@ -150,9 +151,9 @@ def _name(parts: Iterable[Part]) -> str:
     return f"m-{hashlib.blake2b(names.encode(), digest_size=12).hexdigest()}{PART_SUFFIX}"
 
 
-def _holds(store: ObjectStore, part: Part, ids: pa.Array) -> bool:
-    found = pq.read_table(_source(store, part), columns=["event_id"]).column("event_id")
-    return bool(pc.any(pc.is_in(found, value_set=ids)).as_py())
+def _holds(store: ObjectStore, part: Part, ids: Any) -> bool:  # noqa: ANN401 - an Arrow array of strings
+    found = pq.read_table(source(store, part), columns=["event_id"]).column("event_id")
+    return bool(compute.any(compute.is_in(found, value_set=ids)).as_py())
 
 
 def _read_while_small(store: ObjectStore, parts: Sequence[Part]) -> tuple[list[Part], pa.Table]:
@@ -166,13 +167,14 @@ def _read_while_small(store: ObjectStore, parts: Sequence[Part]) -> tuple[list[P
 
 def _read(store: ObjectStore, part: Part) -> pa.Table:
     """Read a part in today's schema: columns that it does not have are null."""
-    found = pq.ParquetFile(_source(store, part)).read()
+    found = pq.ParquetFile(source(store, part)).read()
     schema = arrow_schema(part.table)
     columns = [found.column(f.name).cast(f.type) if f.name in found.column_names else pa.nulls(found.num_rows, f.type) for f in schema]
     return pa.table(columns, schema=schema)
 
 
-def _source(store: ObjectStore, part: Part) -> Path | pa.BufferReader:
+def source(store: ObjectStore, part: Part) -> Path | pa.BufferReader:
+    """Answer what a part is read from."""
     path = store.local_path(part.key)
     if path is not None:
         return path

@@ -1,0 +1,120 @@
+r"""Bodies of ``_bulk``, spliced from columns: no object is made for a document.
+
+https://docs.opensearch.org/latest/api-reference/document-apis/bulk/. A line is an action and its document: ``create`` with ``_id`` = event id, so the same event again is a 409;
+a revision above 0 is ``index`` with external version = revision + 1, so a higher revision replaces a lower one and never the other way round. The index is
+named after the day of the event time, clamped as the lake's partitions are.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from firehose.columns import compute, one_array, text_bytes
+from firehose.parts import event_times
+from firehose.sinks.attribute_split import AttributeSplit
+from tailrace.clock import US_PER_DAY
+from tailrace.forms import index_name
+from tailrace.lake import FIRST_HOUR_US, LAST_HOUR_US, partition_of
+from tailrace.schema import TABLES, Field, FieldType, TableName
+
+Texts = Any
+"""An Arrow array of strings."""
+
+Text = Texts | str
+
+_ESCAPES: Final[Mapping[int, str]] = {code: f"\\u{code:04x}" for code in range(32)} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
+
+
+def lines(name: TableName, rows: pa.Table, split: AttributeSplit) -> Texts:
+    """Answer a text for each row: action, line feed, document, line feed."""
+    table = rows.combine_chunks()
+    pieces: list[Text] = [*_action(name, table), '{"event_id":"', _escaped(one_array(table, "event_id")), '"']
+    for field in TABLES[name].fields:
+        if field.name != "event_id" and table.column(field.column).null_count < table.num_rows:
+            pieces += _attributes(field, table, split) if field.type is FieldType.ATTRIBUTES else _field(field, table)
+    return _joined([*pieces, "}\n"])
+
+
+def index_of(name: TableName, event_time_us: int) -> str:
+    """Answer the index of an event time."""
+    return index_name(name, partition_of(event_time_us).day)
+
+
+def _action(name: TableName, table: pa.Table) -> list[Text]:
+    index, ids = _indices(name, table), _escaped(one_array(table, "event_id"))
+    revisions = compute.fill_null(one_array(table, "revision"), 0)
+    if not compute.any(compute.greater(revisions, 0)).as_py():
+        return ['{"create":{"_index":"', index, '","_id":"', ids, '"}}\n']
+    first = compute.less_equal(revisions, 0)
+    version = _joined([',"version":', compute.cast(compute.add(revisions, 1), pa.string()), ',"version_type":"external"}}\n'])
+    verb = compute.if_else(first, '{"create":{"_index":"', '{"index":{"_index":"')
+    return [verb, index, '","_id":"', ids, '"', compute.if_else(first, "}}\n", version)]
+
+
+def _indices(name: TableName, table: pa.Table) -> Text:
+    days = np.clip(event_times(table), FIRST_HOUR_US, LAST_HOUR_US) // US_PER_DAY
+    distinct, which = np.unique(days, return_inverse=True)
+    names = [index_of(name, int(day) * US_PER_DAY) for day in distinct]
+    return names[0] if len(names) == 1 else compute.take(pa.array(names), pa.array(which))
+
+
+def _field(field: Field, table: pa.Table) -> list[Text]:
+    value = _value(field, one_array(table, field.column))
+    quote = '"' if field.type in {FieldType.TIME, FieldType.KEYWORD, FieldType.TEXT, FieldType.IP, FieldType.STORED} else ""
+    return _pieces(f',"{field.name}":{quote}', value, quote)
+
+
+def _pieces(before: str, value: Texts, after: str) -> list[Text]:
+    """Answer the pieces of a field; rows where it is null have nothing of it."""
+    return [before, value, after] if not value.null_count else [compute.fill_null(_joined([before, value, after]), "")]
+
+
+def _value(field: Field, column: Texts) -> Texts:
+    match field.type:
+        case FieldType.TIME:
+            return _joined([compute.replace_substring(compute.cast(_sane(column), pa.string()), " ", "T", max_replacements=1), "Z"])
+        case FieldType.DOUBLE:
+            return compute.cast(compute.if_else(compute.is_finite(column), column, None), pa.string())
+        case FieldType.LONG | FieldType.BOOLEAN:
+            return compute.cast(column, pa.string())
+        case _:
+            return _escaped(column)
+
+
+def _sane(times: Texts) -> Texts:
+    """Clamp times to years of four digits, which is what OpenSearch's date format reads."""
+    low, high = (pa.scalar(bound, pa.int64()).cast(pa.timestamp("us")) for bound in (-62_135_596_800_000_000, 253_402_300_799_999_999))
+    return compute.max_element_wise(compute.min_element_wise(times, high, skip_nulls=False), low, skip_nulls=False)
+
+
+def _attributes(field: Field, table: pa.Table, split: AttributeSplit) -> list[Text]:
+    known, other = split.split(one_array(table, field.column))
+    pieces: list[Text] = []
+    for name, texts in ((field.name, known), (f"{field.name}_other", other)):
+        if texts is not None and texts.null_count < len(texts):
+            pieces += _pieces(f',"{name}":', _on_one_line(texts), "")
+    return pieces
+
+
+def _on_one_line(texts: Texts) -> Texts:
+    """Put JSON text on one line: a raw line feed in it can only stand between tokens."""
+    for feed in ("\n", "\r"):
+        texts = compute.replace_substring(texts, feed, " ")
+    return texts
+
+
+def _escaped(texts: Texts) -> Texts:
+    """Escape texts for JSON: only what occurs is replaced."""
+    offsets, data = text_bytes(texts)
+    data = data[offsets[0] : offsets[-1]]
+    special = data[(data < 32) | (data == 0x22) | (data == 0x5C)]
+    found = set(np.unique(special).tolist())
+    for code in [0x5C, *sorted(found - {0x5C})] if found else []:
+        texts = compute.replace_substring(texts, chr(code), _ESCAPES.get(code, "\\" + chr(code)))
+    return texts
+
+
+def _joined(pieces: list[Text]) -> Texts:
+    return compute.binary_join_element_wise(*pieces, "")

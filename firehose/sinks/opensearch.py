@@ -1,0 +1,238 @@
+"""OpenSearch: documents by ``_bulk``, each stored exactly once.
+
+* 201 is done. 409 is done too: on the first attempt the document was there before (duplicate), on a later one, or after a restart, it was ours.
+* 429, 5xx, time-outs, refused connections, cut answers: those documents are sent again, after a wait.
+* 400 and other refusals of one document: a dead letter with the document and the reason; the others go on.
+* 413, or a request that is refused whole with 400: it is halved, down to the one document that is at fault.
+* 403 and 401, an index block or missing rights: nothing is lost, the sink waits.
+
+The index templates are put before the first document and whenever the attribute register has grown; indices that are there get the new attributes too.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from firehose.batches import Batch, Key, Limits
+from firehose.columns import Ints, compute, take, text_bytes
+from firehose.cursor import OutcomeRow
+from firehose.dead_letters import DeadLetters
+from firehose.delivery import DeadLetter
+from firehose.disk import Probe, no_probe
+from firehose.frame import UNITS
+from firehose.sinks.attribute_split import AttributeSplit
+from firehose.sinks.bulk_answer import Verdict, read_answer, refusal
+from firehose.sinks.bulk_body import Texts, lines
+from tailrace.clock import Clock
+from tailrace.errors import PermanentError, TransientError
+from tailrace.fields import AttributeRegister
+from tailrace.forms import INDEX_PREFIX, OPENSEARCH_MAPPINGS, opensearch_template
+from tailrace.schema import FieldType, TableName
+
+NAME: Final = "opensearch"
+MAX_REQUEST_BYTES: Final = 5 * 1024 * 1024
+MAX_REQUEST_DOCUMENTS: Final = 5_000
+PIECE_ROWS: Final = 10_000
+LIMITS: Final = Limits(rows=20_000, nbytes=16 * 1024 * 1024, after_s=0.25)
+_ANSWER: Final = {"filter_path": "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"}
+_NDJSON: Final = {"content-type": "application/x-ndjson"}
+
+
+class Performs(Protocol):
+    """The one call of opensearch-py's transport that is used."""
+
+    def perform_request(self, method: str, url: str, *, params: Any = None, body: Any = None, headers: Any = None) -> Any:  # noqa: ANN401 - opensearch-py's own
+        """Send a request, answer the JSON of the response; raises an error with ``status_code`` where there was one."""
+        ...
+
+
+class OpenSearchSink:
+    """Writes documents through a transport."""
+
+    name = NAME
+
+    def __init__(
+        self, transport: Performs, register: AttributeRegister, dead: DeadLetters, clock: Clock, *, limits: Limits = LIMITS, probe: Probe = no_probe
+    ) -> None:
+        self._transport, self._register, self._dead, self._clock, self._probe = transport, register, dead, clock, probe
+        self.limits = limits
+        self._split: AttributeSplit | None = None
+
+    def attempt(self, batch: Batch, stem: str) -> "_Documents":
+        """Prepare the documents of a batch."""
+        return _Documents(self, batch, f"{NAME}-{stem}")
+
+    def split(self) -> AttributeSplit:
+        """Answer how attributes are split now; templates and mappings are in OpenSearch before it is used."""
+        types = dict(self._register.types())
+        if self._split is None or self._split.types != types:
+            self._prepare(types, known=self._split.types if self._split else {})
+            self._split = AttributeSplit(types)
+        return self._split
+
+    def bulk(self, body: bytes, count: int) -> Sequence[Verdict] | Verdict:
+        """Send a body of so many documents; answer the verdict on each, or one on the request.
+
+        Raises :class:`TransientError` where the answer does not say what became of them.
+        """
+        try:
+            answer = self._transport.perform_request("POST", "/_bulk", params=_ANSWER, body=body, headers=_NDJSON)
+        except Exception as error:  # noqa: BLE001 - those of opensearch-py, which is not imported here; others are raised again
+            return refusal(error)
+        self._probe("opensearch.sent")
+        return read_answer(answer, count)
+
+    def resend(self, letter: DeadLetter) -> None:
+        """Send the document of a dead letter again; it may be there.
+
+        Raises :class:`TransientError` where OpenSearch is not there, :class:`PermanentError` where it refuses again.
+        """
+        self.split()
+        answer = self.bulk(b"%b\n%b\n" % (letter.detail["action"].encode(), letter.body), 1)
+        verdict = answer if isinstance(answer, Verdict) else answer[0]
+        if verdict.kind == "again":
+            raise TransientError(verdict.reason)
+        if verdict.kind in {"refused", "halve"}:
+            raise PermanentError(f"opensearch refuses it again: {verdict.reason}")
+
+    def bury(self, place: str, letters: Sequence[DeadLetter]) -> None:
+        """Write documents that were refused into dead letters."""
+        self._dead.write(place, letters, time_us=self._clock.now_us(), sink=NAME)
+
+    def _prepare(self, types: Mapping[str, FieldType], known: Mapping[str, FieldType]) -> None:
+        for table in UNITS:
+            self._put(f"/_index_template/{INDEX_PREFIX}{table}", opensearch_template(table, types))
+        new = {name: dict(OPENSEARCH_MAPPINGS[kind]) for name, kind in sorted(types.items()) if known.get(name) is not kind}
+        if new:
+            mapping = {"properties": {"attributes": {"type": "object", "dynamic": False, "properties": new}}}
+            self._put(f"/{','.join(f'{INDEX_PREFIX}{table}-*' for table in UNITS)}/_mapping", mapping, {"allow_no_indices": "true"})
+
+    def _put(self, path: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None) -> None:
+        try:
+            self._transport.perform_request("PUT", path, params=params, body=body)
+        except Exception as error:
+            raise TransientError(f"PUT {path}: {refusal(error).reason}") from error
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Rows of one table: what each is counted under, which of them are left, and which were sent before."""
+
+    table: TableName
+    rows: pa.Table
+    origin: Ints
+    keys: Sequence[Key]
+    left: Ints
+    sent: npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class _Documents:
+    """The delivery of one batch: pieces are sent until nothing of them is left."""
+
+    sink: OpenSearchSink
+    batch: Batch
+    place: str
+    pieces: list[_Piece] = field(default_factory=list)
+    duplicate: Counter[Key] = field(default_factory=Counter)
+    dead: Counter[Key] = field(default_factory=Counter)
+    letters: list[DeadLetter] = field(default_factory=list)
+    again: str = ""
+
+    def __post_init__(self) -> None:
+        self.pieces = [piece for name in self.batch.tables for piece in _pieces(self.batch, name)]
+
+    def run(self) -> tuple[OutcomeRow, ...]:
+        """Send what is left, until OpenSearch asks for patience."""
+        split, self.again = self.sink.split(), ""
+        for piece in self.pieces:
+            if len(piece.left) and not self.again:
+                self._send(piece, lines(piece.table, take(piece.rows, piece.left), split))
+        if self.again:
+            raise TransientError(self.again)
+        if self.letters:
+            self.sink.bury(self.place, self.letters)
+        return self.batch.outcome(self.duplicate, self.dead)
+
+    def _send(self, piece: _Piece, texts: Texts) -> None:
+        done = np.zeros(len(texts), np.bool_)
+        try:
+            for start, end in _requests(texts):
+                self._request(piece, texts, done, start, end)
+                if self.again:
+                    break
+        finally:
+            piece.left = piece.left[~done]
+
+    def _request(self, piece: _Piece, texts: Texts, done: npt.NDArray[np.bool_], start: int, end: int) -> None:
+        """Send some documents, in halves where they are too much; note those that are done with."""
+        rows = piece.left[start:end]
+        first = ~piece.sent[rows]
+        piece.sent[rows] = True
+        answer = self.sink.bulk(_body(texts, start, end), end - start)
+        if isinstance(answer, Verdict) and answer.kind == "halve" and end - start > 1:
+            piece.sent[rows] = ~first
+            for low, high in pairwise((start, (start + end) // 2, end)):
+                self._request(piece, texts, done, low, high)
+            return
+        verdicts = [answer] if isinstance(answer, Verdict) and answer.kind == "halve" else answer
+        if isinstance(verdicts, Verdict):
+            self.again = verdicts.reason
+            return
+        for at, verdict in enumerate(verdicts):
+            done[start + at] = self._judge(piece, int(rows[at]), verdict, texts[start + at].as_py, first=bool(first[at]))
+
+    def _judge(self, piece: _Piece, row: int, verdict: Verdict, text: Callable[[], str], *, first: bool) -> bool:
+        """Count a document; answer whether it is done with."""
+        key = piece.keys[piece.origin[row]]
+        match verdict.kind:
+            case "again":
+                self.again = verdict.reason
+                return False
+            case "there" if first:
+                self.duplicate[key] += 1
+            case "refused" | "halve":
+                self.dead[key] += 1
+                self.letters.append(_letter(text(), key, piece.table, verdict.reason))
+            case _:
+                pass
+        return True
+
+
+def _pieces(batch: Batch, name: TableName) -> list[_Piece]:
+    table, origin = batch.table(name), batch.origin(name)
+    found = []
+    for start in range(0, table.num_rows, PIECE_ROWS):
+        rows = table.slice(start, PIECE_ROWS)
+        count = rows.num_rows
+        found.append(_Piece(name, rows, origin[start : start + count], batch.keys[name], np.arange(count), np.full(count, batch.retried)))
+    return found
+
+
+def _requests(texts: Texts) -> Iterator[tuple[int, int]]:
+    """Cut documents into requests by count and bytes; a document that is too long alone is a request of its own."""
+    ends = np.cumsum(compute.binary_length(texts).to_numpy())
+    start = 0
+    while start < len(texts):
+        before = int(ends[start - 1]) if start else 0
+        fits = int(np.searchsorted(ends, before + MAX_REQUEST_BYTES, side="right"))
+        end = min(max(fits, start + 1), start + MAX_REQUEST_DOCUMENTS)
+        yield start, end
+        start = end
+
+
+def _body(texts: Texts, start: int, end: int) -> bytes:
+    """Answer the bytes of some texts, which lie one after the other."""
+    offsets, data = text_bytes(texts)
+    return data[offsets[start] : offsets[end]].tobytes()
+
+
+def _letter(text: str, key: Key, table: TableName, reason: str) -> DeadLetter:
+    action, _, document = text.partition("\n")
+    return DeadLetter("document", reason, document.rstrip("\n").encode(), {"sink": NAME, "action": action, "table": table, "source": key[0]})

@@ -1,0 +1,158 @@
+"""``tailrace dead``: what could not be read or delivered, kept whole with its reason."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import urllib3
+
+from collectors.collector import Collector
+from collectors.format_file import load_formats
+from firehose import LocalFirehose
+from firehose.dead_letters import DeadLetters
+from tailrace.cli.output import json_option, print_json, print_table, printable
+from tailrace.clock import SystemClock
+from tailrace.errors import DeliveryError, StateError, TransientError, UsageError
+from tailrace.fields import AttributeRegister
+from tailrace.settings import Settings, load
+
+MAX_LISTED = 100_000
+
+ids_argument = click.argument("ids", metavar="ID...|all", nargs=-1, required=True)
+
+
+@click.group()
+def command() -> None:
+    """Dead letters: payloads that could not be decoded, documents that a sink refused.
+
+    Example: tailrace dead list
+    """
+
+
+@command.command(name="list")
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=100, show_default=True, help="How many, the newest first.")
+@json_option
+def list_letters(limit: int, *, as_json: bool) -> None:
+    """List dead letters, the newest first.
+
+    Example: tailrace dead list --limit 20
+    """
+    letters = DeadLetters(load().settings.dead_folder)
+    rows = letters.rows(limit)
+    if as_json:
+        print_json({"dead": rows, "total": letters.count()})
+    else:
+        columns = ("id", "time", "kind", "source", "sink", "bytes", "reason")
+        print_table(columns, [tuple(row[column] for column in columns) for row in rows])
+
+
+@command.command()
+@click.argument("identity", metavar="ID")
+@click.option("--raw", is_flag=True, help="Write the bytes as they came to standard output.")
+@json_option
+def show(identity: str, *, raw: bool, as_json: bool) -> None:
+    """Show one dead letter: why it is one, and what it holds.
+
+    Example: tailrace dead show spool-1f2e3d4c-3-4096-0
+    """
+    letter = DeadLetters(load().settings.dead_folder).get(identity)
+    if letter is None:
+        raise UsageError(f"no such dead letter: {identity}")
+    if raw:
+        sys.stdout.buffer.write(letter.body)
+    elif as_json:
+        shown = {"id": identity, "kind": letter.kind, "reason": letter.reason, "detail": dict(letter.detail)}
+        print_json({**shown, "body": letter.body.decode("utf-8", "backslashreplace")})
+    else:
+        lines = [f"reason: {letter.reason}", *(f"{name}: {value}" for name, value in letter.detail.items()), ""]
+        click.echo("\n".join(printable(line) for line in [*lines, letter.body.decode("utf-8", "backslashreplace")]))
+
+
+@command.command()
+@ids_argument
+@json_option
+def drop(ids: tuple[str, ...], *, as_json: bool) -> None:
+    """Throw dead letters away; ``all`` is every one.
+
+    Example: tailrace dead drop spool-1f2e3d4c-3-4096-0
+    """
+    letters = DeadLetters(load().settings.dead_folder)
+    dropped = [identity for identity in _named(letters, ids) if letters.drop(identity)]
+    print_json({"dropped": dropped}) if as_json else click.echo(f"{len(dropped)} dropped")
+
+
+@command.command()
+@ids_argument
+@json_option
+def replay(ids: tuple[str, ...], *, as_json: bool) -> None:
+    """Put dead letters through the write path again; ``all`` is every one. Exits 1 where one is refused again.
+
+    Where the gateway runs, it is asked to do it.
+
+    Example: tailrace dead replay all
+    """
+    settings = load().settings
+    letters = DeadLetters(settings.dead_folder)
+    outcomes: dict[str, str] = {}
+    with _replayer(settings, letters) as again:
+        for identity in _named(letters, ids):
+            outcomes[identity] = _outcome(again, identity)
+    if as_json:
+        print_json({"replayed": outcomes})
+    else:
+        print_table(("id", "outcome"), outcomes.items())
+    sys.exit(0 if set(outcomes.values()) <= {"replayed"} else 1)
+
+
+def _outcome(again: Callable[[str], None], identity: str) -> str:
+    try:
+        again(identity)
+    except DeliveryError as error:
+        return str(error)
+    return "replayed"
+
+
+def _named(letters: DeadLetters, ids: Sequence[str]) -> list[str]:
+    if ids != ("all",):
+        for identity in ids:
+            if letters.get(identity) is None:
+                raise UsageError(f"no such dead letter: {identity}")
+        return list(ids)
+    return [str(row["id"]) for row in letters.rows(MAX_LISTED)]
+
+
+@contextmanager
+def _replayer(settings: Settings, letters: DeadLetters) -> Iterator[Callable[[str], None]]:
+    """Answer what replays a letter: the write path of this process, or, where another process has the spool, its gateway."""
+    clock, register = SystemClock(), AttributeRegister(settings.register_path)
+    try:
+        stream = LocalFirehose(settings, clock, register=register)
+    except StateError:
+        yield lambda identity: _ask_gateway(settings, identity)
+        return
+    with stream:
+        formats = load_formats(Path(settings.formats) if settings.formats else None)
+        collector = Collector(stream, formats, register, clock, inflate_max_bytes=settings.inflate_max_bytes, region=settings.region)
+        yield lambda identity: _replay(stream, collector, letters, identity)
+        stream.flush()
+
+
+def _replay(stream: LocalFirehose, collector: Collector, letters: DeadLetters, identity: str) -> None:
+    letter = letters.get(identity)
+    if letter is None:
+        return
+    if not stream.replay(letter):
+        collector.replay(letter)
+    letters.drop(identity)
+
+
+def _ask_gateway(settings: Settings, identity: str) -> None:
+    headers = {"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {}
+    try:
+        answer = urllib3.request("POST", f"{settings.gateway_url}/_tailrace/dead/{identity}/replay", headers=headers, timeout=30.0, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise TransientError(f"another process has the spool, and the gateway at {settings.gateway_url} does not answer") from error
+    if answer.status >= 400:
+        raise TransientError(f"the gateway answered {answer.status}")
