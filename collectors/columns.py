@@ -1,0 +1,202 @@
+"""Columns of texts become columns of types: numbers, addresses, times, ids, severities. A value that is none makes its line partial, with the column's name; nothing raises.
+
+Everything works on whole columns (``pyarrow.compute``); a value is only looked at alone where the column as a whole cannot be read.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tailrace.clock import US_PER_DAY, from_datetime
+from tailrace.ids import normal_span_id, normal_trace_id
+from tailrace.schema import SEVERITIES
+
+TIME: Final = pa.timestamp("us")
+LAST_US: Final = 253_402_300_799_999_999
+"""The end of the year 9999."""
+
+_LONG: Final = r"^-?[0-9]{1,18}$"
+_WHOLE_DOUBLE: Final = r"^-?[0-9]{1,15}\.0+$"
+_DOUBLE: Final = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$"
+_IPV4: Final = r"^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])$"
+_HEX32: Final = r"^[0-9a-f]{32}$"
+_HEX16: Final = r"^[0-9a-f]{16}$"
+
+LEVELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **{name: name for name in SEVERITIES},
+        **{"WARNING": "WARN", "ERR": "ERROR", "SEVERE": "ERROR", "CRITICAL": "FATAL", "CRIT": "FATAL", "EMERG": "FATAL", "EMERGENCY": "FATAL", "ALERT": "FATAL", "PANIC": "FATAL"},
+        **{"NOTICE": "INFO", "INFORMATION": "INFO", "INFORMATIONAL": "INFO", "LOG": "INFO", "FINE": "DEBUG", "FINER": "TRACE", "FINEST": "TRACE", "VERBOSE": "DEBUG"},
+        **{"TRACEBACK": "ERROR", "EXCEPTION": "ERROR", "FAILURE": "ERROR", "E": "ERROR", "W": "WARN", "I": "INFO", "D": "DEBUG", "F": "FATAL"},
+        **{"10": "TRACE", "20": "DEBUG", "30": "INFO", "40": "WARN", "50": "ERROR", "60": "FATAL"},
+    }
+)
+"""What libraries call their levels; the numbers are pino's and bunyan's (Python's are those times one, one level lower, and are words in its JSON)."""
+
+Cast = Callable[[pa.StringArray], tuple[pa.Array, pa.BooleanArray]]
+"""Texts go in (null: none); typed values come out, and which texts were not of the type."""
+
+
+def to_long(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+    """Read whole numbers of 64 bits; ``12.0`` is 12."""
+    return _checked(pc.replace_substring_regex(texts, r"^(-?[0-9]{1,15})\.0+$", r"\1"), _LONG, pa.int64())
+
+
+def to_double(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+    """Read decimal numbers; not NaN, not infinity."""
+    return _checked(texts, _DOUBLE, pa.float64())
+
+
+def _checked(texts: pa.StringArray, pattern: str, kind: pa.DataType) -> tuple[pa.Array, pa.BooleanArray]:
+    good = pc.fill_null(pc.match_substring_regex(texts, pattern), True)
+    if pc.all(good, min_count=0).as_py():
+        return texts.cast(kind), pc.invert(good)
+    return pc.if_else(good, texts, None).cast(kind), pc.invert(good)
+
+
+def to_keyword(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+    """Texts stay texts."""
+    return texts, _none_bad(texts)
+
+
+def to_ip(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+    """Read IP addresses: version 4 by a pattern, the others one by one, in their shortest form."""
+    good = pc.fill_null(pc.match_substring_regex(texts, _IPV4), True)
+    if pc.all(good, min_count=0).as_py():
+        return texts, pc.invert(good)
+    values = [_address(text) if text is not None else None for text in texts.to_pylist()]
+    found = pa.array(values, pa.string())
+    return found, pc.and_(pc.is_null(found), pc.is_valid(texts))
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        return None
+
+
+def to_trace_id(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+    """Bring trace ids to 32 hex digits; what is none is no error, and is left out."""
+    short = pc.replace_substring_regex(texts, "^1-([0-9a-f]{8})-([0-9a-f]{24})$", r"\1\2")
+    return _normal(short, _HEX32, normal_trace_id), _none_bad(texts)
+
+
+def to_span_id(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+    """Bring span ids to 16 hex digits; what is none is left out."""
+    return _normal(texts, _HEX16, normal_span_id), _none_bad(texts)
+
+
+def _normal(texts: pa.StringArray, pattern: str, normal: Callable[[str], str | None]) -> pa.StringArray:
+    if pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py():
+        return texts
+    return pa.array([normal(text) if text is not None else None for text in texts.to_pylist()], pa.string())
+
+
+CASTS: Final[Mapping[str, Cast]] = MappingProxyType(
+    {"keyword": to_keyword, "long": to_long, "double": to_double, "ip": to_ip, "trace_id": to_trace_id, "span_id": to_span_id}
+)
+
+
+def to_severity(texts: pa.StringArray) -> tuple[pa.StringArray, pa.Int64Array]:
+    """Bring level words and numbers to the six severities and OpenTelemetry's numbers; what is none is left out."""
+    coded = texts.dictionary_encode()
+    words = [LEVELS.get(str(word).strip().strip("[]").upper()) for word in coded.dictionary.to_pylist()]
+    indices = coded.indices
+    numbers = [SEVERITIES[word] if word else None for word in words]
+    return pa.array(words, pa.string()).take(indices), pa.array(numbers, pa.int64()).take(indices)
+
+
+def severity_of_status(statuses: pa.Int64Array) -> pa.StringArray:
+    """Answer a severity for HTTP status codes: 5xx ERROR, 4xx WARN, else INFO; null where there is none."""
+    low = pc.if_else(pc.greater_equal(statuses, 400), "WARN", "INFO")
+    return pc.if_else(pc.is_null(statuses), pa.scalar(None, pa.string()), pc.if_else(pc.greater_equal(statuses, 500), "ERROR", low))
+
+
+def to_time(texts: pa.StringArray, form: str, received_us: int) -> pa.TimestampArray:
+    """Read times of a form; null where a text is none or lies outside the years 1 to 9999. ``syslog`` has no year: that of the receipt, or the one before."""
+    try:
+        return _TIMES[form](texts, received_us)
+    except pa.ArrowInvalid:
+        return _one_by_one(texts, form, received_us)
+
+
+def _one_by_one(texts: pa.StringArray, form: str, received_us: int) -> pa.TimestampArray:
+    values: list[int | None] = []
+    for text in texts.to_pylist():
+        try:
+            found = _TIMES[form](pa.array([text], pa.string()), received_us)[0] if text is not None else None
+            values.append(found.value if found is not None else None)
+        except pa.ArrowInvalid:
+            values.append(_by_python(str(text)))
+    return pa.array(values, pa.int64()).cast(TIME)
+
+
+def _by_python(text: str) -> int | None:
+    try:
+        return from_datetime(datetime.fromisoformat(text.strip().replace(",", ".")))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _iso(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+    del received_us
+    zoned = pc.replace_substring_regex(pc.replace_substring_regex(texts, "([0-9]),([0-9])", r"\1.\2"), r"(\.[0-9]{6})[0-9]+", r"\1")
+    has_zone = pc.match_substring_regex(zoned, r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
+    with_zone = pc.if_else(pc.fill_null(has_zone, True), zoned, pc.binary_join_element_wise(zoned, "Z", "", null_handling="emit_null"))
+    return with_zone.cast(pa.timestamp("us", "UTC")).cast(TIME)
+
+
+def _epoch(unit_us: float) -> Callable[[pa.StringArray, int], pa.TimestampArray]:
+    def read(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+        del received_us
+        values, _ = to_double(texts)
+        return _in_range(pc.multiply(values, unit_us))
+
+    return read
+
+
+def _in_range(micros: pa.DoubleArray) -> pa.TimestampArray:
+    good = pc.and_(pc.greater(micros, 0.0), pc.less(micros, float(LAST_US)))
+    return pc.round(pc.if_else(good, micros, None)).cast(pa.int64()).cast(TIME)
+
+
+def _clf(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+    """Common log format: ``10/Oct/2000:13:55:36 -0700``."""
+    del received_us
+    return pc.strptime(texts, format="%d/%b/%Y:%H:%M:%S %z", unit="us").cast(pa.timestamp("us", "UTC")).cast(TIME)
+
+
+def _syslog(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+    """RFC 3164: ``Oct  9 22:14:15``, in the year of the receipt, or the one before where that would lie more than a day ahead."""
+    year = datetime.fromtimestamp(received_us // 1_000_000, UTC).year
+    plain = pc.replace_substring_regex(texts, " +", " ")
+    this, before = (pc.strptime(pc.binary_join_element_wise(str(one), plain, " ", null_handling="emit_null"), format="%Y %b %d %H:%M:%S", unit="us", error_is_null=True) for one in (year, year - 1))
+    ahead = pc.greater(this.cast(pa.int64()), received_us + US_PER_DAY)
+    return pc.if_else(pc.fill_null(ahead, True), before, this)
+
+
+def _auto(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+    """Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970 by their size; all else is ISO 8601."""
+    numeric = pc.fill_null(pc.match_substring_regex(texts, _DOUBLE), False)
+    if not pc.any(numeric, min_count=0).as_py():
+        return _iso(texts, received_us)
+    values, _ = to_double(pc.if_else(numeric, texts, None))
+    sizes = [pc.less(values, limit) for limit in (1e11, 1e14, 1e17)]
+    micros = pc.case_when(pc.make_struct(*sizes), pc.multiply(values, 1e6), pc.multiply(values, 1e3), values, pc.divide(values, 1e3))
+    rest = pc.if_else(numeric, None, texts)
+    return pc.coalesce(_in_range(micros), to_time(rest, "iso", received_us))
+
+
+_TIMES: Final[Mapping[str, Callable[[pa.StringArray, int], pa.TimestampArray]]] = MappingProxyType(
+    {"iso": _iso, "epoch_s": _epoch(1e6), "epoch_ms": _epoch(1e3), "clf": _clf, "syslog": _syslog, "auto": _auto}
+)
+
+
+def _none_bad(texts: pa.StringArray) -> pa.BooleanArray:
+    return pa.repeat(pa.scalar(False), len(texts))

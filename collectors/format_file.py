@@ -1,0 +1,263 @@
+"""A format is a file: how its lines are known, which reader reads them, which columns they have, and its tests.
+
+Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of theirs; both are read here. The keys::
+
+    name: aws.alb                      family and name
+    description, specification         a sentence, and a link to what defines the format
+    detect: {log_groups: [pattern], line: pattern, rank: n}      RE2; lower ranks are asked first
+    reader: delimited | json | pattern | plain
+    options: {...}                     of the reader
+    columns: [{source, field | attribute, type, unit, null}]     what a source column becomes
+    time: {source, form}               the line's own time
+    severity: {source | from_status}   where the severity comes from
+    message: line | SOURCE             what the event says; with `line` there is no `raw`
+    constants: {field: value}
+    tests: [{line, row, status}]
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import re2
+
+from tailrace.errors import FileError, nearest
+from tailrace.schema import LOGS, FieldType
+from tailrace.yaml_file import Document, read_yaml
+
+OURS: Final = Path(__file__).parent / "formats"
+READER_NAMES: Final = ("json", "delimited", "pattern", "plain")
+TIME_FORMS: Final = ("iso", "epoch_s", "epoch_ms", "clf", "syslog", "auto")
+COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
+    {"keyword": FieldType.KEYWORD, "long": FieldType.LONG, "double": FieldType.DOUBLE, "ip": FieldType.IP, "trace_id": FieldType.KEYWORD, "span_id": FieldType.KEYWORD}
+)
+SPLIT_TYPES: Final = ("address_port", "request", "url")
+"""A column of these types becomes several fields: see ``collectors.columns``."""
+
+_TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "columns", "time", "severity", "message", "constants", "tests")
+_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port")
+_MAX_PATTERN: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none."""
+
+    source: str
+    field: str = ""
+    attribute: str = ""
+    type: str = "keyword"
+    scale: float = 1.0
+    nulls: tuple[str, ...] = ("-",)
+    port: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatTest:
+    """One test: a line, the fields of its row that must be so, and its parse status."""
+
+    line: str
+    row: Mapping[str, Any]
+    status: str = "parsed"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format, read and checked."""
+
+    name: str
+    description: str
+    specification: str
+    reader: str
+    options: Mapping[str, Any]
+    columns: tuple[Column, ...]
+    log_groups: tuple[str, ...] = ()
+    line: str = ""
+    rank: int = 50
+    time_source: str = ""
+    time_form: str = "auto"
+    severity_source: str = ""
+    severity_from_status: bool = False
+    message: str = "line"
+    constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tests: tuple[FormatTest, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class FormatSet:
+    """All formats by name, in the order in which they are asked whether a line is theirs."""
+
+    formats: Mapping[str, Format]
+
+    def __iter__(self) -> Iterator[Format]:
+        """Walk the formats in order."""
+        return iter(self.formats.values())
+
+    def get(self, name: str) -> Format:
+        """Answer a format; raises :class:`FileError` with the nearest name."""
+        if name not in self.formats:
+            raise FileError(f"no such format{nearest(name, self.formats)}", path=name)
+        return self.formats[name]
+
+    def declared(self) -> dict[str, FieldType]:
+        """Answer the attributes that the formats declare, and their types."""
+        found = [column for one in self for column in one.columns if column.attribute]
+        return {column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}
+
+
+def load_formats(folder: Path | None = None) -> FormatSet:
+    """Read our formats and those of a user's folder, whose names win; raises :class:`FileError`."""
+    if folder is not None and not folder.is_dir():
+        raise FileError("no such folder of formats", path=str(folder))
+    paths = [path for root in (OURS, folder) if root for path in sorted(root.rglob("*.yaml"))]
+    found = {one.name: one for one in map(read_format, paths)}
+    return FormatSet(MappingProxyType({one.name: one for one in sorted(found.values(), key=lambda one: (one.rank, one.name))}))
+
+
+def read_format(path: Path) -> Format:
+    """Read one file; raises :class:`FileError` with line and column."""
+    return parse_format(read_yaml(path))
+
+
+def parse_format(document: Document) -> Format:
+    """Make a format of a document that was read."""
+    document.refuse_unknown(_TOP)
+    name = _text(document, "name")
+    if name.count(".") != 1 or not name.replace(".", "").replace("_", "").isalnum():
+        raise document.error("a name is `<family>.<name>` of letters, digits and _", "name")
+    reader = _text(document, "reader")
+    if reader not in READER_NAMES:
+        raise document.error(f"no such reader: {reader}{nearest(reader, READER_NAMES)}", "reader")
+    detect = _mapping(document, "detect", ("log_groups", "line", "rank"))
+    time = _mapping(document, "time", ("source", "form"))
+    severity = _mapping(document, "severity", ("source", "from_status"))
+    if time.get("form", "auto") not in TIME_FORMS:
+        raise document.error(f"no such form of time: {time['form']}{nearest(str(time['form']), TIME_FORMS)}", "time", "form")
+    return Format(
+        name=name,
+        description=_text(document, "description"),
+        specification=_text(document, "specification", ""),
+        reader=reader,
+        options=_options(document),
+        columns=tuple(_column(document, number) for number in range(len(_list(document, "columns")))),
+        log_groups=tuple(_pattern(document, text, "detect", "log_groups") for text in detect.get("log_groups", [])),
+        line=_pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
+        rank=int(detect.get("rank", 50)),
+        time_source=str(time.get("source", "")),
+        time_form=str(time.get("form", "auto")),
+        severity_source=str(severity.get("source", "")),
+        severity_from_status=bool(severity.get("from_status", False)),
+        message=_text(document, "message", "line"),
+        constants=_constants(document),
+        tests=tuple(_test(document, number) for number in range(len(_list(document, "tests")))),
+        path=document.path,
+    )
+
+
+def _column(document: Document, number: int) -> Column:
+    data = document.at("columns", number)
+    if not isinstance(data, dict):
+        raise document.error("a column is a mapping with source and field or attribute", "columns", number)
+    document.refuse_unknown(_COLUMN_KEYS, "columns", number)
+    kind = str(data.get("type", "keyword"))
+    if kind not in COLUMN_TYPES and kind not in SPLIT_TYPES:
+        raise document.error(f"no such type: {kind}{nearest(kind, (*COLUMN_TYPES, *SPLIT_TYPES))}", "columns", number, "type")
+    if "source" not in data:
+        raise document.error("a column needs a source", "columns", number)
+    target = data.get("field", "")
+    if target and LOGS.field(target) is None:
+        names = [one.name for one in LOGS.fields]
+        raise document.error(f"no such field of the schema: {target}{nearest(target, names)}", "columns", number, "field")
+    nulls = data.get("null", ["-"])
+    return Column(
+        source=str(data["source"]),
+        field=str(target),
+        attribute=str(data.get("attribute", "")) or ("" if target or kind in SPLIT_TYPES else str(data["source"])),
+        type=kind,
+        scale=_scale(document, number),
+        nulls=tuple(str(one) for one in (nulls if isinstance(nulls, list) else [nulls])),
+        port=str(data.get("port", "")),
+    )
+
+
+def _scale(document: Document, number: int) -> float:
+    value = document.at("columns", number).get("scale", 1.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value:
+        raise document.error("a scale is a number", "columns", number, "scale")
+    return float(value)
+
+
+def _test(document: Document, number: int) -> FormatTest:
+    data = document.at("tests", number)
+    if not isinstance(data, dict) or not isinstance(data.get("line"), str):
+        raise document.error("a test is a mapping with a line and a row", "tests", number)
+    document.refuse_unknown(("line", "row", "status"), "tests", number)
+    row = data.get("row", {})
+    if not isinstance(row, dict):
+        raise document.error("a row is a mapping of fields to values", "tests", number, "row")
+    return FormatTest(data["line"], MappingProxyType(row), str(data.get("status", "parsed")))
+
+
+def _options(document: Document) -> Mapping[str, Any]:
+    options = _mapping(document, "options", ("separator", "header", "least", "patterns"))
+    patterns = options.get("patterns", [])
+    if not isinstance(patterns, list):
+        raise document.error("patterns is a list", "options", "patterns")
+    for text in patterns:
+        _pattern(document, text, "options", "patterns")
+    return MappingProxyType(options)
+
+
+def _constants(document: Document) -> Mapping[str, str]:
+    data = document.data.get("constants", {})
+    if not isinstance(data, dict):
+        raise document.error("constants is a mapping of fields to values", "constants")
+    for name in data:
+        if LOGS.field(name) is None:
+            raise document.error(f"no such field of the schema: {name}{nearest(name, [one.name for one in LOGS.fields])}", "constants", name)
+    return MappingProxyType({str(name): str(value) for name, value in data.items()})
+
+
+def _pattern(document: Document, text: object, *where: str) -> str:
+    if not isinstance(text, str) or len(text) > _MAX_PATTERN:
+        raise document.error(f"a pattern is a text of at most {_MAX_PATTERN} characters", *where)
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(text, options)
+    except re2.error as error:
+        raise document.error(f"not a pattern of RE2: {_reason(error)}", *where) from error
+    return text
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0] if error.args else error
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+
+
+def _mapping(document: Document, key: str, known: tuple[str, ...]) -> dict[str, Any]:
+    value = document.data.get(key, {})
+    if not isinstance(value, dict):
+        raise document.error(f"{key} is a mapping", key)
+    if key in document.data:
+        document.refuse_unknown(known, key)
+    return value
+
+
+def _list(document: Document, key: str) -> list[Any]:
+    value = document.data.get(key, [])
+    if not isinstance(value, list):
+        raise document.error(f"{key} is a list", key)
+    return value
+
+
+def _text(document: Document, key: str, default: str | None = None) -> str:
+    value = document.data.get(key, default)
+    if value is None:
+        raise document.error(f"the key `{key}` is missing")
+    if isinstance(value, dict | list):
+        raise document.error(f"{key} is a text", key)
+    return str(value)

@@ -1,0 +1,87 @@
+"""Lines of one origin become rows of ``logs``: each group of lines of one format by its reader, put back in order.
+
+A line that its format cannot read is a row all the same: ``parse_status`` failed, the line as its message, the reason in ``parse_error``. A line of which a column cannot be read is partial, and
+the error names the column.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collectors.detect import Detector
+from collectors.format_file import Format, FormatSet
+from collectors.lines import Lines
+from collectors.metrics import metrics_of
+from collectors.rows import Rows, rows_of
+from tailrace.fields import AttributeRegister
+from tailrace.forms import arrow_schema
+
+EMPTY: Final = arrow_schema("logs").empty_table()
+STATUSES: Final = ("parsed", "partial", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many lines of a format could be read in full, in part, and not at all."""
+
+    parsed: int = 0
+    partial: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedLines:
+    """Rows of ``logs`` in the order of the lines, metrics that the lines told, and lines that became part of others (headers)."""
+
+    logs: pa.Table
+    metrics: pa.Table
+    joined: int
+    tally: Mapping[str, Tally]
+
+
+def parse_lines(lines: Lines, formats: FormatSet, register: AttributeRegister) -> ParsedLines:
+    """Read lines; never raises for what a line holds."""
+    groups = detector_of(formats).groups(lines.origin, lines.text)
+    made = [(group.format, group.numbers, _rows(group.format, lines, group.numbers, register)) for group in groups]
+    tally = {one.name: _tally(rows.table) for one, _, rows in made if rows.table.num_rows}
+    tables = [rows.table for _, _, rows in made]
+    joined = sum(rows.joined for _, _, rows in made)
+    logs = tables[0] if len(tables) == 1 else _in_order(tables, [numbers[rows.kept] if rows.kept is not None else numbers for _, numbers, rows in made])
+    metrics = [table for one, _, rows in made if (table := metrics_of(one, rows.table)) is not None]
+    return ParsedLines(logs, pa.concat_tables(metrics) if metrics else arrow_schema("metrics").empty_table(), joined, tally)
+
+
+@lru_cache(maxsize=16)
+def detector_of(formats: FormatSet) -> Detector:
+    """Answer the one detector of a set of formats."""
+    return Detector(formats)
+
+
+def _rows(one: Format, lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", register: AttributeRegister) -> Rows:
+    own = lines if len(numbers) == len(lines) else _taken(lines, numbers)
+    rows = rows_of(one, own)
+    register.learn(rows.types)
+    return rows
+
+
+def _taken(lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Lines:
+    at = pa.array(numbers)
+    return Lines(lines.origin, lines.received_us, lines.text.take(at), lines.event_id.take(at), lines.event_time.take(at))
+
+
+def _in_order(tables: list[pa.Table], numbers: "list[np.ndarray[tuple[int], np.dtype[np.int64]]]") -> pa.Table:
+    if not tables:
+        return EMPTY
+    order = np.argsort(np.concatenate(numbers), kind="stable")
+    return pa.concat_tables(tables).combine_chunks().take(pa.array(order))
+
+
+def _tally(table: pa.Table) -> Tally:
+    counts = {str(one["values"]): one["counts"].as_py() for one in pc.value_counts(table["parse_status"])}
+    return Tally(*(counts.get(status, 0) for status in STATUSES))
+

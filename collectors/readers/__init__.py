@@ -1,0 +1,13 @@
+"""The readers: a format and a column of lines go in, columns of texts and a verdict on every line come out.
+
+Each reads whole columns; none makes a Python object for a line that is as its format says (the JSON reader makes one struct of known fields).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from collectors.readers import delimited, json_lines, pattern, plain
+from collectors.readers.fields import Reader
+
+READERS: Final[Mapping[str, Reader]] = MappingProxyType({"json": json_lines.read, "delimited": delimited.read, "pattern": pattern.read, "plain": plain.read})

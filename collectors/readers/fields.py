@@ -1,0 +1,29 @@
+"""What a reader answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from collectors.format_file import Format
+from tailrace.schema import FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Columns of texts by source name, each as long as the lines; null where a line has none.
+
+    ``reason``: why a line could not be read at all; null where it could. ``attributes``: JSON texts of objects, flattened, that join the attributes of the format's own columns.
+    ``headers``: lines that name columns and are no events. ``types``: types of attributes that may be learned.
+    """
+
+    columns: Mapping[str, pa.Array]
+    reason: pa.StringArray
+    attributes: pa.StringArray | None = None
+    headers: pa.BooleanArray | None = None
+    types: Mapping[str, FieldType] = field(default_factory=lambda: MappingProxyType({}))
+
+
+Reader = Callable[[Format, pa.StringArray, str], Fields]
+"""A format, lines, and the name of their source (a header that was seen there before counts for later lines)."""

@@ -1,0 +1,72 @@
+"""The usual names of what every application log has: which members of a JSON event are its message, its level, its time, its ids.
+
+The lists are of the libraries that write such lines: AWS Lambda's JSON logging and Powertools, structlog, python-json-logger, pino, bunyan, winston, zap, logrus, log4j 2, logback (logstash encoder), Serilog,
+Elastic Common Schema, OpenTelemetry, Datadog.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+
+NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "message": ("message", "msg", "@message", "log", "text", "event.message", "body", "event", "@m", "@mt"),
+        "level": ("level", "severity", "log.level", "levelname", "loglevel", "log_level", "severity_text", "severityText", "lvl", "@l", "levelName"),
+        "time": ("@timestamp", "timestamp", "time", "ts", "datetime", "asctime", "date", "eventTime", "@t", "instant", "timeMillis"),
+        "service": ("service.name", "service", "serviceName", "service_name", "app", "application", "resource.service.name", "dd.service", "logger_service"),
+        "trace_id": ("trace_id", "traceId", "trace.id", "xray_trace_id", "xRayTraceId", "AWS-XRAY-TRACE-ID", "x-amzn-trace-id", "traceid", "traceID", "otelTraceID", "trace", "dd.trace_id"),
+        "span_id": ("span_id", "spanId", "span.id", "spanid", "spanID", "otelSpanID", "segment_id", "dd.span_id"),
+        "request_id": ("aws.request_id", "request_id", "requestId", "AWSRequestId", "awsRequestId", "aws_request_id", "function_request_id", "x-amzn-requestid", "faas.invocation_id"),
+        "host": ("host.name", "hostname", "host"),
+        "method": ("http.request.method", "http.method", "method", "httpMethod", "request.method"),
+        "status": ("http.response.status_code", "http.status_code", "status_code", "statusCode", "status", "httpStatus", "response.status"),
+        "path": ("url.path", "http.target", "path", "uri", "request.path", "http.path"),
+        "url": ("url.full", "http.url", "url"),
+        "client": ("client.address", "client_ip", "clientIp", "remote_addr", "remoteAddr", "sourceIp", "client.ip"),
+        "duration_s": ("duration_s", "elapsed_s"),
+        "duration_ms": ("duration_ms", "durationMs", "elapsed_ms", "latency_ms", "latencyMs", "response_time_ms", "took_ms"),
+        "user_agent": ("user_agent.original", "http.user_agent", "user_agent", "userAgent"),
+        "exception": ("exception.type", "error.type", "exception_type", "exception_name", "errorType", "error.kind", "exc_type"),
+    }
+)
+"""Column: the names of its members, the first that is there wins; the others stay attributes."""
+
+COLUMN_OF: Final[Mapping[str, tuple[str, int]]] = MappingProxyType({name: (column, rank) for column, names in NAMES.items() for rank, name in enumerate(names)})
+
+
+def flat_object(value: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """Flatten an object to dotted names; arrays, and what lies deeper than ``most``, stay values. Of two members that come to one name the last wins."""
+    flat: dict[str, Any] = {}
+    stack: list[tuple[str, Any, int]] = [("", value, 0)]
+    while stack:
+        prefix, current, depth = stack.pop()
+        for name, member in reversed(current.items()):
+            path = f"{prefix}{name}"
+            if isinstance(member, dict) and member and depth < most:
+                stack.append((f"{path}.", member, depth + 1))
+            else:
+                flat[path] = member
+    return flat
+
+
+def known_values(flat: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Part a flat object into the columns that it has, as texts, and the rest."""
+    best: dict[str, tuple[int, str]] = {}
+    for name, value in flat.items():
+        column, rank = COLUMN_OF.get(name, ("", 0))
+        if column and is_scalar(value) and (column not in best or rank < best[column][0]):
+            best[column] = (rank, name)
+    used = {name for _, name in best.values()}
+    return {column: as_text(flat[name]) for column, (_, name) in best.items()}, {name: value for name, value in flat.items() if name not in used and value is not None}
+
+
+def is_scalar(value: object) -> bool:
+    """Whether a value can be a column."""
+    return isinstance(value, str | int | float) and value != ""
+
+
+def as_text(value: object) -> str:
+    """Write a scalar as text: as JSON has it, a text as itself."""
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()

@@ -1,0 +1,27 @@
+"""Patterns with named groups (RE2, over the whole column): the first of the format's patterns that a line matches reads it.
+
+``options.patterns`` is a list; the names of the groups are the source columns. An optional group that took no part is none.
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collectors.format_file import Format
+from collectors.readers.fields import Fields
+
+
+def read(format_: Format, lines: pa.StringArray, source: str) -> Fields:
+    """Answer a column for every named group of the patterns."""
+    del source
+    columns: dict[str, pa.Array] = {}
+    left = lines
+    for pattern in format_.options["patterns"]:
+        found = pc.extract_regex(left, pattern)
+        matched = pc.is_valid(found)
+        for name in (field.name for field in found.type):
+            values = pc.struct_field(found, name)
+            values = pc.if_else(pc.equal(values, ""), None, values)
+            columns[name] = pc.coalesce(columns[name], values) if name in columns else values
+        left = pc.if_else(matched, None, left)
+    reason = pc.if_else(pc.is_valid(left), "the line matches no pattern of the format", None)
+    return Fields(columns, reason.cast(pa.string()))

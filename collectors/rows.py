@@ -1,0 +1,187 @@
+"""The rows of lines of one format: what a reader found, in the columns of the schema."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collectors.attributes import json_objects
+from collectors.columns import CASTS, TIME, severity_of_status, to_severity, to_time
+from collectors.format_file import COLUMN_TYPES, SPLIT_TYPES, Column, Format
+from collectors.lines import Lines
+from collectors.readers import READERS
+from collectors.readers.fields import Fields
+from collectors.splits import SPLITS
+from tailrace.forms import ARROW_TYPES, arrow_schema
+from tailrace.schema import LOGS, FieldType
+
+KINDS: Final = MappingProxyType({one.name: one for one in LOGS.fields})
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is gathered for the rows: columns by field name, attributes with their types, and what could not be read of each line."""
+
+    lines: Lines
+    fields: dict[str, pa.Array] = field(default_factory=dict)
+    attributes: dict[str, tuple[FieldType, pa.Array]] = field(default_factory=dict)
+    faults: list[tuple[str, pa.BooleanArray]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows in the schema; ``kept``: which lines they are, where headers were taken out; ``types``: types of attributes that may be learned."""
+
+    table: pa.Table
+    joined: int
+    types: Mapping[str, FieldType]
+    kept: "np.ndarray[tuple[int], np.dtype[np.bool_]] | None" = None
+
+
+def rows_of(one: Format, lines: Lines) -> Rows:
+    """Read lines of one format."""
+    found = READERS[one.reader](one, lines.text, lines.origin.source)
+    work = _Work(lines)
+    for column in one.columns:
+        if column.source in found.columns:
+            _take_up(work, one, column, found.columns[column.source])
+    _take_up_unnamed(work, one, found)
+    _add_time(work, one, found)
+    _add_severity(work, one, found)
+    table = _table(work, one, found)
+    if found.headers is None or not pc.any(found.headers).as_py():
+        return Rows(table, 0, found.types)
+    kept = pc.invert(found.headers)
+    return Rows(table.filter(kept), pc.sum(found.headers).as_py(), found.types, np.asarray(kept.to_numpy(zero_copy_only=False), dtype=bool))
+
+
+def _take_up(work: _Work, one: Format, column: Column, texts: pa.StringArray) -> None:
+    if column.nulls:
+        texts = pc.if_else(pc.is_in(texts, pa.array(column.nulls)), None, texts)
+    if column.type in SPLIT_TYPES:
+        found = SPLITS[column.type](column, texts)
+        for name, values in found.items():
+            _take_up(work, one, Column(name, field=name, type=_type_of(name), nulls=()), values)
+        return
+    values, bad = CASTS[column.type](texts)
+    if column.scale != 1.0:
+        values = _scaled(values.cast(pa.float64()), column.scale)
+    if pc.any(bad, min_count=0).as_py():
+        _keep_bad(work, one, column, texts, bad)
+    if column.field:
+        kind = KINDS[column.field].type
+        values = values.cast(ARROW_TYPES[kind])
+        known = work.fields.get(column.field)
+        work.fields[column.field] = values if known is None else pc.coalesce(known, values)
+    elif column.attribute:
+        work.attributes[column.attribute] = (COLUMN_TYPES.get(column.type, FieldType.KEYWORD), values)
+
+
+def _scaled(values: pa.DoubleArray, scale: float) -> pa.DoubleArray:
+    """Divide by 1000 rather than multiply by 0.001, which no binary number is."""
+    whole = round(1 / scale)
+    return pc.divide(values, float(whole)) if whole > 1 and abs(whole * scale - 1) < 1e-12 else pc.multiply(values, scale)
+
+
+def _keep_bad(work: _Work, one: Format, column: Column, texts: pa.StringArray, bad: pa.BooleanArray) -> None:
+    """In JSON a member may well be of another kind than its name says: it is an attribute then. Elsewhere its line is partial."""
+    if one.reader == "json":
+        work.attributes[column.source] = (FieldType.KEYWORD, pc.if_else(bad, texts, None))
+    else:
+        work.faults.append((f"{column.source} is no {column.type}", bad))
+
+
+def _type_of(name: str) -> str:
+    words = {FieldType.LONG: "long", FieldType.DOUBLE: "double", FieldType.IP: "ip"}
+    return words.get(KINDS[name].type, "keyword")
+
+
+def _take_up_unnamed(work: _Work, one: Format, found: Fields) -> None:
+    """Keep what the format does not name: fields beyond its last, columns of a header that are unknown."""
+    named = {column.source for column in one.columns} | {one.time_source, one.severity_source, one.message}
+    for name, values in found.columns.items():
+        if name not in named:
+            kept = pc.if_else(pc.equal(values, "-"), None, values)
+            work.attributes[name] = (FieldType.KEYWORD, kept)
+
+
+def _add_time(work: _Work, one: Format, found: Fields) -> None:
+    """The envelope's time counts, else the line's own, else that of the receipt."""
+    times = work.lines.event_time
+    if times.null_count and one.time_source in found.columns:
+        own = to_time(found.columns[one.time_source], one.time_form, work.lines.received_us)
+        times = pc.coalesce(times, own)
+    if times.null_count:
+        times = pc.fill_null(times, pa.scalar(work.lines.received_us, pa.int64()).cast(TIME))
+    work.fields["@timestamp"] = times
+
+
+def _add_severity(work: _Work, one: Format, found: Fields) -> None:
+    texts: pa.StringArray | None = None
+    if one.severity_source in found.columns:
+        texts = found.columns[one.severity_source]
+    if one.severity_from_status and "http.response.status_code" in work.fields:
+        texts = severity_of_status(work.fields["http.response.status_code"])
+    if texts is None and "severity_text" in one.constants:
+        texts = pa.repeat(pa.scalar(one.constants["severity_text"]), len(work.lines))
+    if texts is not None:
+        work.fields["severity_text"], work.fields["severity_number"] = to_severity(texts)
+
+
+def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
+    lines, origin = work.lines, work.lines.origin
+    failed = pc.is_valid(found.reason)
+    given = {
+        "event_id": lines.event_id,
+        "cloud.account.id": origin.account,
+        "cloud.region": origin.region,
+        "aws.log.group.name": origin.log_group,
+        "aws.log.stream.name": origin.log_stream,
+        "log.format": one.name,
+        "log.source": origin.source,
+        "stream.name": origin.stream,
+    }
+    own: dict[str, pa.Array | str] = {**one.constants, **work.fields, **given}
+    for name, value in (("service.name", origin.service), ("host.name", origin.host)):
+        if value:
+            known = own.get(name)
+            own[name] = value if known is None or isinstance(known, str) else pc.fill_null(known, value)
+    own["message"], own["raw"] = _message(work, one, found, failed)
+    own["attributes"] = json_objects(work.attributes, found.attributes) if work.attributes or found.attributes is not None else ""
+    own["parse_status"], own["parse_error"] = _verdict(work, found, failed)
+    own["revision"] = pa.repeat(pa.scalar(0, pa.int64()), len(lines))
+    own["observed_timestamp"] = pa.repeat(pa.scalar(lines.received_us, pa.int64()), len(lines)).cast(TIME)
+    schema = arrow_schema("logs")
+    arrays = [_array(own.get(one_field.name, ""), kind.type, len(lines)) for one_field, kind in zip(LOGS.fields, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(value: pa.Array | str, kind: pa.DataType, length: int) -> pa.Array:
+    if isinstance(value, str):
+        return pa.repeat(pa.scalar(value, pa.string()), length) if value else pa.nulls(length, kind)
+    return value if value.type == kind else value.cast(kind)
+
+
+def _message(work: _Work, one: Format, found: Fields, failed: pa.BooleanArray) -> tuple[pa.Array, pa.Array | str]:
+    """Answer the message, and the line where the message is not the line. A failed line is its own message; so is one without the member that is the message."""
+    text = work.lines.text
+    if one.message == "line" or one.message not in found.columns:
+        return text, ""
+    values = pc.if_else(failed, None, found.columns[one.message])
+    return pc.coalesce(values, text), pc.if_else(pc.is_valid(values), text, None)
+
+
+def _verdict(work: _Work, found: Fields, failed: pa.BooleanArray) -> tuple[pa.Array, pa.Array]:
+    length = len(work.lines)
+    if not work.faults:
+        status = pc.if_else(failed, "failed", "parsed") if pc.any(failed, min_count=0).as_py() else pa.repeat(pa.scalar("parsed"), length)
+        return status, found.reason
+    texts = [pc.if_else(bad, f"; {reason}", "") for reason, bad in work.faults]
+    faults = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*texts, ""), 2)
+    error = pc.coalesce(found.reason, pc.if_else(pc.equal(faults, ""), None, faults))
+    status = pc.if_else(failed, "failed", pc.if_else(pc.is_valid(error), "partial", "parsed"))
+    return status, error
