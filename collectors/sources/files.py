@@ -28,7 +28,21 @@ MAX_SOURCE_CHARS: Final = 256
 MAX_LETTER_BYTES: Final = 64 * 1024 * 1024
 """A damaged file up to this size is kept whole in its dead letter; of a longer one, which stays where it is, the path."""
 
-OTHER_PACKERS: Final = ((b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"PAR1", "Parquet"))
+OTHER_KINDS: Final = (
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"PAR1", "Parquet"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"%PDF-", "PDF"),
+    (b"\x7fELF", "ELF"),
+    (b"SQLite format 3\x00", "SQLite"),
+)
+"""How files begin that are found beside logs and hold no lines that could be read here."""
+
 
 Advance = Callable[[int], None]
 """Called with bytes that were read since the last call."""
@@ -125,13 +139,15 @@ class LineSource:
 
 
 def _blocks(file: BinaryIO, advance: Advance) -> Iterator[bytes]:
-    first = True
-    while block := file.read(READ_BYTES):
-        if first and (packer := next(filter(None, (name if block.startswith(magic) else "" for magic, name in OTHER_PACKERS)), "")):
-            raise DecodeError(f"is packed with {packer}, which is not read here; unpack it first")
-        first = False
+    first = file.read(READ_BYTES)
+    for magic, kind in OTHER_KINDS:
+        if first.startswith(magic):
+            raise DecodeError(f"is {kind}, which is not read here: log lines, plain or in gzip or zlib, are")
+    block = first
+    while block:
         yield block
         advance(len(block))
+        block = file.read(READ_BYTES)
 
 
 def _kept(path: Path) -> bytes:

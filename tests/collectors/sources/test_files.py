@@ -167,8 +167,10 @@ def test_a_damaged_file_gives_its_lines_before_the_damage_and_a_dead_letter_with
     assert done.summary.dead == (letter,)
 
 
-@pytest.mark.parametrize(("head", "name"), [(b"BZh9", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"PAR1", "Parquet")])
-def test_a_file_of_another_packer_is_not_taken_for_text(tmp_path: Path, head: bytes, name: str) -> None:
+@pytest.mark.parametrize(
+    ("head", "name"), [(b"BZh9", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"PAR1", "Parquet"), (b"\xff\xd8\xff\xe0", "JPEG")]
+)
+def test_a_file_of_another_kind_is_not_taken_for_text(tmp_path: Path, head: bytes, name: str) -> None:
     path = tmp_path / "app.log"
     path.write_bytes(head + b"rest")
     sut, stream = source()
