@@ -30,10 +30,37 @@ _HEX16: Final = r"^[0-9a-f]{16}$"
 LEVELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{name: name for name in SEVERITIES},
-        **{"WARNING": "WARN", "ERR": "ERROR", "SEVERE": "ERROR", "CRITICAL": "FATAL", "CRIT": "FATAL", "EMERG": "FATAL", "EMERGENCY": "FATAL", "ALERT": "FATAL", "PANIC": "FATAL"},
-        **{"NOTICE": "INFO", "INFORMATION": "INFO", "INFORMATIONAL": "INFO", "LOG": "INFO", "FINE": "DEBUG", "FINER": "TRACE", "FINEST": "TRACE", "VERBOSE": "DEBUG"},
-        **{"TRACEBACK": "ERROR", "EXCEPTION": "ERROR", "FAILURE": "ERROR", "E": "ERROR", "W": "WARN", "I": "INFO", "D": "DEBUG", "F": "FATAL"},
-        **{"10": "TRACE", "20": "DEBUG", "30": "INFO", "40": "WARN", "50": "ERROR", "60": "FATAL"},
+        "WARNING": "WARN",
+        "ERR": "ERROR",
+        "SEVERE": "ERROR",
+        "CRITICAL": "FATAL",
+        "CRIT": "FATAL",
+        "EMERG": "FATAL",
+        "EMERGENCY": "FATAL",
+        "ALERT": "FATAL",
+        "PANIC": "FATAL",
+        "NOTICE": "INFO",
+        "INFORMATION": "INFO",
+        "INFORMATIONAL": "INFO",
+        "LOG": "INFO",
+        "FINE": "DEBUG",
+        "FINER": "TRACE",
+        "FINEST": "TRACE",
+        "VERBOSE": "DEBUG",
+        "TRACEBACK": "ERROR",
+        "EXCEPTION": "ERROR",
+        "FAILURE": "ERROR",
+        "E": "ERROR",
+        "W": "WARN",
+        "I": "INFO",
+        "D": "DEBUG",
+        "F": "FATAL",
+        "10": "TRACE",
+        "20": "DEBUG",
+        "30": "INFO",
+        "40": "WARN",
+        "50": "ERROR",
+        "60": "FATAL",
     }
 )
 """What libraries call their levels; the numbers are pino's and bunyan's (Python's are those times one, one level lower, and are words in its JSON)."""
@@ -176,7 +203,10 @@ def _syslog(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
     """RFC 3164: ``Oct  9 22:14:15``, in the year of the receipt, or the one before where that would lie more than a day ahead."""
     year = datetime.fromtimestamp(received_us // 1_000_000, UTC).year
     plain = pc.replace_substring_regex(texts, " +", " ")
-    this, before = (pc.strptime(pc.binary_join_element_wise(str(one), plain, " ", null_handling="emit_null"), format="%Y %b %d %H:%M:%S", unit="us", error_is_null=True) for one in (year, year - 1))
+    this, before = (
+        pc.strptime(pc.binary_join_element_wise(str(one), plain, " ", null_handling="emit_null"), format="%Y %b %d %H:%M:%S", unit="us", error_is_null=True)
+        for one in (year, year - 1)
+    )
     ahead = pc.greater(this.cast(pa.int64()), received_us + US_PER_DAY)
     return pc.if_else(pc.fill_null(ahead, True), before, this)
 

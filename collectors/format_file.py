@@ -31,7 +31,14 @@ OURS: Final = Path(__file__).parent / "formats"
 READER_NAMES: Final = ("json", "delimited", "pattern", "plain")
 TIME_FORMS: Final = ("iso", "epoch_s", "epoch_ms", "clf", "syslog", "auto")
 COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
-    {"keyword": FieldType.KEYWORD, "long": FieldType.LONG, "double": FieldType.DOUBLE, "ip": FieldType.IP, "trace_id": FieldType.KEYWORD, "span_id": FieldType.KEYWORD}
+    {
+        "keyword": FieldType.KEYWORD,
+        "long": FieldType.LONG,
+        "double": FieldType.DOUBLE,
+        "ip": FieldType.IP,
+        "trace_id": FieldType.KEYWORD,
+        "span_id": FieldType.KEYWORD,
+    }
 )
 SPLIT_TYPES: Final = ("address_port", "request", "url")
 """A column of these types becomes several fields: see ``collectors.columns``."""

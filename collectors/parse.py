@@ -84,4 +84,3 @@ def _in_order(tables: list[pa.Table], numbers: "list[np.ndarray[tuple[int], np.d
 def _tally(table: pa.Table) -> Tally:
     counts = {str(one["values"]): one["counts"].as_py() for one in pc.value_counts(table["parse_status"])}
     return Tally(*(counts.get(status, 0) for status in STATUSES))
-

@@ -20,7 +20,11 @@ def address_port(column: Column, texts: pa.StringArray) -> Mapping[str, pa.Strin
     """``10.0.0.1:80`` and ``[::1]:80`` become the column's field and its ``port`` field."""
     found = pc.extract_regex(texts, _ADDRESS_PORT)
     address = pc.utf8_trim(pc.struct_field(found, "address"), "[]")
-    return {column.field: _none_if_empty(address), column.port: _none_if_empty(pc.struct_field(found, "port"))} if column.port else {column.field: _none_if_empty(address)}
+    return (
+        {column.field: _none_if_empty(address), column.port: _none_if_empty(pc.struct_field(found, "port"))}
+        if column.port
+        else {column.field: _none_if_empty(address)}
+    )
 
 
 def request(column: Column, texts: pa.StringArray) -> Mapping[str, pa.StringArray]:

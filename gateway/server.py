@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
-from collectors.format_file import load_formats
-from collectors.sources.xray_daemon import XRayDaemon
-from firehose.dead_letters import DeadLetters
-from firehose.keeper import Keeper
-from queries.workspace import Workspace
 
 from collectors.collector import Collector
+from collectors.format_file import load_formats
+from collectors.sources.xray_daemon import XRayDaemon
 from firehose import LocalFirehose
+from firehose.dead_letters import DeadLetters
+from firehose.keeper import Keeper
 from gateway.access import check_binding
 from gateway.app import create_app
 from gateway.parts import Parts
+from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings
@@ -47,6 +47,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         register = AttributeRegister(settings.register_path)
         stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
         formats = load_formats(Path(settings.formats) if settings.formats else None)
+        register.declare(formats.declared())
         collector = Collector(stream, formats, register, clock, settings.inflate_max_bytes, settings.region)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)

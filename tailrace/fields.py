@@ -28,6 +28,7 @@ LEARNABLE: Final = frozenset({FieldType.KEYWORD, FieldType.LONG, FieldType.DOUBL
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     learned: dict[str, str]
+    declared: dict[str, str] = {}
 
 
 class AttributeRegister:
@@ -49,6 +50,14 @@ class AttributeRegister:
     def type_of(self, name: str) -> FieldType | None:
         """Answer the type of an attribute; ``None`` where it is searched under ``attributes_other``."""
         return self._declared.get(name) or self._learned.get(name)
+
+    def declare(self, types: Mapping[str, FieldType]) -> None:
+        """Declare the types of attributes that formats name, for the processes that read the file too; a declared type wins over a learned one."""
+        with self._lock:
+            if all(self._declared.get(name) is kind for name, kind in types.items()):
+                return
+            self._declared |= types
+            self._write()
 
     def learn(self, seen: Mapping[str, FieldType]) -> bool:
         """Take up the types of names not known yet; answer whether anything was learned (and, with a path, is now on disk)."""
@@ -79,7 +88,9 @@ class AttributeRegister:
         status = self._path.stat()
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp != self._read_at:
-            self._learned |= _load(self._path)
+            learned, declared = _load(self._path)
+            self._learned |= learned
+            self._declared |= declared
             self._read_at = stamp
 
     def _write(self) -> None:
@@ -87,16 +98,21 @@ class AttributeRegister:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_name(f"_{self._path.name}.{os.getpid()}")
-        temporary.write_bytes(msgspec.json.encode(_Stored({name: kind.value for name, kind in sorted(self._learned.items())})))
+        temporary.write_bytes(msgspec.json.encode(_Stored(_words(self._learned), _words(self._declared))))
         temporary.replace(self._path)
 
 
-def _load(path: Path) -> dict[str, FieldType]:
+def _load(path: Path) -> tuple[dict[str, FieldType], dict[str, FieldType]]:
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
     except msgspec.MsgspecError as error:
         raise FileError(f"not an attribute register: {error}", path=str(path)) from error
-    return {name: type_word(word) for name, word in stored.learned.items()}
+    learned, declared = ({name: type_word(word) for name, word in words.items()} for words in (stored.learned, stored.declared))
+    return learned, declared
+
+
+def _words(types: Mapping[str, FieldType]) -> dict[str, str]:
+    return {name: kind.value for name, kind in sorted(types.items())}
 
 
 def type_word(word: str) -> FieldType:

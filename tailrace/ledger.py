@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS progress (
 """
 
 _ADD: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTS)
-_UPSERT: Final = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET {_ADD}"
+_UPSERT: Final = f"INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET {_ADD}"  # noqa: S608 - constants
 _SUMS: Final = ", ".join(f"sum({name})" for name in COUNTS)
 _REST: Final = "count_in - count_out - dropped - duplicate - joined - dead - lost"
 

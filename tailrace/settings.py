@@ -54,7 +54,9 @@ class Settings:
     fields_file: str = _setting("", "file that declares types of attributes; empty: `fields.yaml` below home")
     lake_flush_after_s: float = _setting(1.0, "seconds after which rows that wait are written to the lake")
     lake_flush_bytes: int = _setting(64 * 1024 * 1024, "bytes in memory at which rows that wait are written to the lake")
-    firehose_streams: str = _setting("", "prefix of the Amazon Data Firehose streams that the Lambda function delivers to: <prefix>-logs, -spans, -metrics, -dead")
+    firehose_streams: str = _setting(
+        "", "prefix of the Amazon Data Firehose streams that the Lambda function delivers to: <prefix>-logs, -spans, -metrics, -dead"
+    )
     spool_max_bytes: int = _setting(4 * 1024**3, "bytes on disk at which the spool refuses more input")
     inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
     search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")

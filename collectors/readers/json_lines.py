@@ -122,4 +122,3 @@ def _array(values: Sequence[str | None]) -> pa.StringArray:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:
         return pa.array([value.encode("utf-8", "replace").decode() if value is not None else None for value in values], pa.string())
-

@@ -16,9 +16,32 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "level": ("level", "severity", "log.level", "levelname", "loglevel", "log_level", "severity_text", "severityText", "lvl", "@l", "levelName"),
         "time": ("@timestamp", "timestamp", "time", "ts", "datetime", "asctime", "date", "eventTime", "@t", "instant", "timeMillis"),
         "service": ("service.name", "service", "serviceName", "service_name", "app", "application", "resource.service.name", "dd.service", "logger_service"),
-        "trace_id": ("trace_id", "traceId", "trace.id", "xray_trace_id", "xRayTraceId", "AWS-XRAY-TRACE-ID", "x-amzn-trace-id", "traceid", "traceID", "otelTraceID", "trace", "dd.trace_id"),
+        "trace_id": (
+            "trace_id",
+            "traceId",
+            "trace.id",
+            "xray_trace_id",
+            "xRayTraceId",
+            "AWS-XRAY-TRACE-ID",
+            "x-amzn-trace-id",
+            "traceid",
+            "traceID",
+            "otelTraceID",
+            "trace",
+            "dd.trace_id",
+        ),
         "span_id": ("span_id", "spanId", "span.id", "spanid", "spanID", "otelSpanID", "segment_id", "dd.span_id"),
-        "request_id": ("aws.request_id", "request_id", "requestId", "AWSRequestId", "awsRequestId", "aws_request_id", "function_request_id", "x-amzn-requestid", "faas.invocation_id"),
+        "request_id": (
+            "aws.request_id",
+            "request_id",
+            "requestId",
+            "AWSRequestId",
+            "awsRequestId",
+            "aws_request_id",
+            "function_request_id",
+            "x-amzn-requestid",
+            "faas.invocation_id",
+        ),
         "host": ("host.name", "hostname", "host"),
         "method": ("http.request.method", "http.method", "method", "httpMethod", "request.method"),
         "status": ("http.response.status_code", "http.status_code", "status_code", "statusCode", "status", "httpStatus", "response.status"),
@@ -59,7 +82,9 @@ def known_values(flat: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any
         if column and is_scalar(value) and (column not in best or rank < best[column][0]):
             best[column] = (rank, name)
     used = {name for _, name in best.values()}
-    return {column: as_text(flat[name]) for column, (_, name) in best.items()}, {name: value for name, value in flat.items() if name not in used and value is not None}
+    return {column: as_text(flat[name]) for column, (_, name) in best.items()}, {
+        name: value for name, value in flat.items() if name not in used and value is not None
+    }
 
 
 def is_scalar(value: object) -> bool:

@@ -20,5 +20,7 @@ def read(format_: Format, lines: pa.StringArray, source: str) -> Fields:
     """Answer the columns ``level``, ``trace_id`` and ``request_id``."""
     del format_, source
     none = pa.nulls(len(lines), pa.string())
-    found = {name: pc.struct_field(pc.extract_regex(lines, pattern), name) for name, pattern in (("level", LEVEL), ("trace_id", TRACE), ("request_id", REQUEST))}
+    found = {
+        name: pc.struct_field(pc.extract_regex(lines, pattern), name) for name, pattern in (("level", LEVEL), ("trace_id", TRACE), ("request_id", REQUEST))
+    }
     return Fields(found, none)
