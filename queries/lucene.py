@@ -268,7 +268,7 @@ def _word(value: str, name: str, options: Options) -> Query:
         raise options.error(f"{value[:80]} begins with a wildcard")
     if wildcards == 1 and value.endswith("*") and name == "_id":
         return Prefix(name, unescape(value[:-1]), options.clause)
-    return Wildcard(name, value, options.clause)
+    return Wildcard(name, value, options.clause, analyzed=True)
 
 
 def unescape(text: str) -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal
 
+from queries.dsl.nodes import Range
 from queries.dsl.shape import Place
 from tailrace.clock import US_PER_MS, from_datetime, to_datetime
 from tailrace.errors import RequestError, UnsupportedError, nearest
@@ -173,6 +174,18 @@ def zone_offset_ms(zone: str | None, clause: str) -> int:
     if minutes > 18 * 60 or int(found[3] or 0) > 59:
         raise RequestError(f"no such time zone: {zone}", clause=clause)
     return minutes * 60_000 * (-1 if found[1] == "-" else 1)
+
+
+def time_bounds_ms(query: Range, now_us: int) -> tuple[int | None, int | None]:
+    """Answer the first and the last millisecond of a range of time; ``None`` where it is open."""
+    reader = DateReader(now_us, query.clause, query.format or DEFAULT_FORMAT, zone_offset_ms(query.time_zone, query.clause))
+    low = reader.read_ms(query.gte, round_up=False) if query.gte is not None else None
+    high = reader.read_ms(query.lte, round_up=True) if query.lte is not None else None
+    if query.gt is not None:
+        low = reader.read_ms(query.gt, round_up=True) + 1
+    if query.lt is not None:
+        high = reader.read_ms(query.lt, round_up=False) - 1
+    return low, high
 
 
 def _add(local: datetime, unit: str, count: int) -> datetime:

@@ -119,12 +119,13 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """The whole value is so, with ``*`` and ``?``; on text, a token is."""
+    """The whole value is so, with ``*`` and ``?``; on text, a token is. From a query string the pattern is ``analyzed``: on text it is lower-cased."""
 
     field: str
     value: str
     clause: str
     case_insensitive: bool = False
+    analyzed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

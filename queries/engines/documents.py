@@ -65,12 +65,17 @@ def split_attributes(text: str, types: Mapping[str, FieldType]) -> dict[str, dic
     for key, value in values.items() if isinstance(values, dict) else ():
         if value is not None:
             kind = types.get(key)
-            found["attributes" if kind is not None and fits(value, kind) else "attributes_other"][key] = value
+            if kind is not None and _fits(value, kind):
+                found["attributes"][key] = value
+            else:
+                found["attributes_other"][key] = value if isinstance(value, str) else orjson.dumps(value).decode()
     return {name: inner for name, inner in found.items() if inner}
 
 
-def fits(value: object, kind: FieldType) -> bool:
-    """Whether a JSON value has the register's type."""
+def _fits(value: object, kind: FieldType) -> bool:
+    """Whether a JSON value, or each of a list, has the register's type."""
+    if isinstance(value, list):
+        return all(_fits(item, kind) and not isinstance(item, list) for item in value)
     match kind:
         case FieldType.LONG:
             return isinstance(value, int) and not isinstance(value, bool) and value in _LONG

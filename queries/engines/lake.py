@@ -4,6 +4,7 @@ Parts outside the time that the query asks for are never opened. Hits, total and
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -20,10 +21,11 @@ from queries.sql.aggregations import Aggregator
 from queries.sql.filters import Scope, condition, time_range_us
 from queries.sql.ip import ip_text
 from queries.sql.printer import print_sql
-from tailrace.clock import Clock
+from tailrace.clock import Clock, from_datetime
 from tailrace.errors import UnsupportedError
 from tailrace.fields import AttributeRegister
 from tailrace.forms import index_name
+from tailrace.lake import partition_of
 from tailrace.schema import FieldType, TableName
 
 
@@ -90,7 +92,7 @@ class LakeEngine:
         sorts = [_sort_values(rows.column(f"_sort{number}").to_pylist(), order.type) for number, order in enumerate(orders)]
         shown = documents(asked.table, rows, asked.scope.resolver.types, asked.search.source) if asked.search.source.enabled else None
         found = []
-        days = [str(time)[:10] for time in rows.column("_time").to_pylist()]
+        days = [_day(time) for time in rows.column("_time").to_pylist()]
         for number, (event_id, day) in enumerate(zip(rows.column("_id").to_pylist(), days, strict=True)):
             hit = {"_index": index_name(asked.table, day), "_id": event_id, "_score": None}
             if shown is not None:
@@ -102,16 +104,18 @@ class LakeEngine:
         search = asked.search
         if search.track_total == 0:
             return None
-        if 0 < shown < search.size and search.search_after is None:
-            count = search.start + shown
-        else:
-            count = self._count(asked, search.track_total)
+        all_shown = shown < search.size and search.search_after is None and (shown > 0 or search.start == 0)
+        count = search.start + shown if all_shown else self._count(asked, search.track_total)
         if search.track_total is not None and count > search.track_total:
             return {"value": search.track_total, "relation": "gte"}
         return {"value": count, "relation": "eq"}
 
     def _count(self, asked: _Asked, limit: int | None) -> int:
         return int(self._ask(asked, hits.counted(asked.rows, asked.where, limit)).column("n")[0].as_py())
+
+
+def _day(time: datetime | None) -> str:
+    return partition_of(from_datetime(time) if time else 0).day
 
 
 def _sort_values(values: list[Any], kind: FieldType | None) -> list[Any]:

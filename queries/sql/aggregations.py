@@ -74,21 +74,26 @@ class Aggregator:
         """Refuse what is wrong also where no row would come to it."""
         metric_sql.columns(_metrics(aggs), self.scope)
         for item in aggs:
-            match item:
-                case TermsAgg():
-                    metric_sql.value_of(item.field, item.missing, item.clause, self.scope)
-                case DateHistogram() | Histogram():
-                    value, kind = metric_sql.value_of(item.field, None, item.clause, self.scope)
-                    if value is not None:
-                        _check_interval_type(item, kind)
-                    bounds_of(item, steps_of(item), self.scope.now_us)
-                case FilterAgg():
-                    condition(item.query, self.scope)
-                case FiltersAgg():
-                    for _, query in item.queries:
-                        condition(query, self.scope)
             if not isinstance(item, Metric | Percentiles):
+                self._check_buckets(item)
                 self._check(item.aggs)
+
+    def _check_buckets(self, agg: BucketAgg) -> None:
+        match agg:
+            case TermsAgg():
+                metric_sql.value_of(agg.field, agg.missing, agg.clause, self.scope)
+            case DateHistogram() | Histogram():
+                value, kind = metric_sql.value_of(agg.field, None, agg.clause, self.scope)
+                if value is not None:
+                    _check_interval_type(agg, kind)
+                bounds_of(agg, steps_of(agg), self.scope.now_us)
+            case FilterAgg():
+                condition(agg.query, self.scope)
+            case FiltersAgg():
+                for _, query in agg.queries:
+                    condition(query, self.scope)
+            case _:
+                assert_never(agg)
 
     def _bucket_agg(self, agg: BucketAgg, level: Level) -> dict[Path, dict[str, Any]]:
         match agg:
@@ -190,11 +195,8 @@ class Aggregator:
         return {parent: {"buckets": self._filled(agg, steps, rows, subs, parent)} for parent, rows in by_parent.items()}
 
     def _filled(self, agg: DateHistogram | Histogram, steps: Steps, rows: Mapping[int, Row], subs: "Subs", parent: Path) -> list[dict[str, Any]]:
-        indexes = sorted(rows)
-        if agg.min_doc_count == 0:
-            indexes = self._all_indexes(agg, steps, indexes)
-        else:
-            indexes = [index for index in indexes if rows[index]["n"] >= agg.min_doc_count]
+        found = sorted(index for index, row in rows.items() if row["n"] >= agg.min_doc_count)
+        indexes = found if agg.min_doc_count else self._all_indexes(agg, steps, found)
         buckets = [self._bucket(steps.shown(index), rows.get(index), agg.aggs, subs, (*parent, index)) for index in indexes]
         for order in reversed(agg.order):
             buckets.sort(key=lambda bucket, order=order: _rank(bucket, order), reverse=order.direction == "desc")  # type: ignore[misc]

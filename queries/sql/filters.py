@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from sqlglot import exp
 
-from queries.dsl.dates import DEFAULT_FORMAT, DateReader, zone_offset_ms
+from queries.dsl.dates import time_bounds_ms
 from queries.dsl.nodes import (
     Bool,
     Exists,
@@ -109,22 +109,30 @@ Leaf = Term | Terms | Range | Exists | Match | MatchPhrase | Prefix | Wildcard
 def _leaf(query: Leaf, found: Found, scope: Scope) -> exp.Expr:
     _check_type(query, found)
     match query:
-        case Term():
-            return _any_case_term(query, found) if query.case_insensitive else _terms(found, (query.value,), query.clause, scope)
-        case Terms():
-            return _terms(found, query.values, query.clause, scope)
+        case Term() | Terms() | Match() | MatchPhrase():
+            return _value_leaf(query, found, scope)
         case Range():
             return _RANGES[found.type](query, found, scope)
         case Exists():
             return _exists(found)
-        case Match():
-            return _match(query, found, scope)
-        case MatchPhrase():
-            return _phrase(query, found, scope)
         case Prefix():
             return _prefix(query, found)
         case Wildcard():
             return _wildcard(query, found)
+        case _:
+            assert_never(query)
+
+
+def _value_leaf(query: Term | Terms | Match | MatchPhrase, found: Found, scope: Scope) -> exp.Expr:
+    match query:
+        case Term():
+            return _any_case_term(query, found) if query.case_insensitive else _terms(found, (query.value,), query.clause, scope)
+        case Terms():
+            return _terms(found, query.values, query.clause, scope)
+        case Match():
+            return _match(query, found, scope)
+        case MatchPhrase():
+            return _phrase(query, found, scope)
         case _:
             assert_never(query)
 
@@ -258,18 +266,6 @@ def _time_range(query: Range, found: Found, scope: Scope) -> exp.Expr:
     return all_of(parts) if parts else _exists(found)
 
 
-def time_bounds_ms(query: Range, now_us: int) -> tuple[int | None, int | None]:
-    """Answer the first and the last millisecond of a range of time; ``None`` where it is open."""
-    reader = DateReader(now_us, query.clause, query.format or DEFAULT_FORMAT, zone_offset_ms(query.time_zone, query.clause))
-    low = reader.read_ms(query.gte, round_up=False) if query.gte is not None else None
-    high = reader.read_ms(query.lte, round_up=True) if query.lte is not None else None
-    if query.gt is not None:
-        low = reader.read_ms(query.gt, round_up=True) + 1
-    if query.lt is not None:
-        high = reader.read_ms(query.lt, round_up=False) - 1
-    return low, high
-
-
 def _exists(found: Found) -> exp.Expr:
     if found.type is FieldType.KEYWORD:
         return short(raw(found))
@@ -308,7 +304,7 @@ def _prefix(query: Prefix, found: Found) -> exp.Expr:
 def _wildcard(query: Wildcard, found: Found) -> exp.Expr:
     _check_words(found, "wildcard", query.clause)
     if found.type is FieldType.TEXT:
-        pieces = words.split_wildcards(lower(query.value))
+        pieces = words.split_wildcards(lower(query.value) if query.analyzed else query.value)
         return words.has_token_like(raw(found), pieces, any_case=query.case_insensitive)
     pattern = words.wildcard_regex(words.split_wildcards(query.value), any_case=query.case_insensitive)
     return call("regexp_full_match", indexed(found), text(pattern))

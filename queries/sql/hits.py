@@ -4,16 +4,17 @@ Rows without a value sort as in OpenSearch: numbers and times as the greatest or
 in ``event_id``, so that it is the same each time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from sqlglot import exp
 
 from queries.dsl.dates import DateReader
-from queries.dsl.nodes import Search, SortKey, SortValue
+from queries.dsl.nodes import Scalar, Search, SortKey, SortValue
 from queries.fields import Unmapped
-from queries.sql.columns import call, indexed, real, text, whole
+from queries.sql.columns import call, indexed, raw, real, text, whole
 from queries.sql.filters import Scope, all_of
 from queries.sql.ip import ip_key
 from queries.values import MAX_LONG, MIN_LONG, boolean_value, double_value, keyword_text, long_floor
@@ -61,12 +62,11 @@ def _order(key: SortKey, scope: Scope) -> Order:
         return Order(key, exp.cast(exp.null(), "VARCHAR", dialect="duckdb"), None)
     if found.type in {FieldType.TEXT, FieldType.STORED, FieldType.ATTRIBUTES}:
         raise RequestError(f"{found.name} is a {found.type.value}, which has no order; sort by a keyword, number or time", clause=key.clause)
-    return Order(key, _filled(key, indexed(found), found.type), found.type)
+    value = raw(found) if found.name == "event_id" else indexed(found)  # an event id is short
+    return Order(key, _filled(key, value, found.type), found.type)
 
 
 def _filled(key: SortKey, value: exp.Expr, kind: FieldType) -> exp.Expr:
-    if isinstance(value, exp.Column) and value.name in {"event_id"}:
-        return value
     greatest = (key.direction == "desc") == key.missing_first
     match kind:
         case FieldType.LONG | FieldType.TIME:
@@ -118,26 +118,49 @@ def after(keys: Sequence[Order], values: Sequence[SortValue], scope: Scope) -> e
 def _literal(order: Order, value: SortValue, scope: Scope) -> exp.Expr | None:
     if value is None:
         return None
-    clause = "search_after"
-    match order.type:
-        case FieldType.TIME:
-            is_number = isinstance(value, int) and not isinstance(value, bool)
-            return whole(int(value) if is_number else DateReader(scope.now_us, clause).read_ms(value, round_up=False))
-        case FieldType.LONG:
-            return whole(long_floor(value, clause)[0])
-        case FieldType.BOOLEAN:
-            return whole(
-                long_floor(value, clause)[0] if not isinstance(value, bool) and str(value) not in {"true", "false"} else int(boolean_value(value, clause))
-            )
-        case FieldType.DOUBLE:
-            return real(float(value) if value in ("Infinity", "-Infinity") else double_value(value, clause))
-        case FieldType.IP:
-            key = ip_key(str(value))
-            if key is None:
-                raise RequestError(f"{str(value)[:80]!r} is not an IP address", clause=clause)
-            return text(key)
-        case _:
-            return text(keyword_text(value))
+    read = _SORT_VALUES.get(order.type) if order.type else None
+    return text(keyword_text(value)) if read is None else read(value, scope)
+
+
+def _time_value(value: Scalar, scope: Scope) -> exp.Expr:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return whole(value)
+    return whole(DateReader(scope.now_us, AFTER).read_ms(value, round_up=False))
+
+
+def _long_value(value: Scalar, scope: Scope) -> exp.Expr:
+    del scope
+    return whole(long_floor(value, AFTER)[0])
+
+
+def _boolean_value(value: Scalar, scope: Scope) -> exp.Expr:
+    is_word = isinstance(value, bool) or value in ("true", "false")
+    return whole(int(boolean_value(value, AFTER))) if is_word else _long_value(value, scope)
+
+
+def _double_value(value: Scalar, scope: Scope) -> exp.Expr:
+    del scope
+    return real(float(value) if value in ("Infinity", "-Infinity") else double_value(value, AFTER))
+
+
+def _ip_value(value: Scalar, scope: Scope) -> exp.Expr:
+    del scope
+    key = ip_key(str(value))
+    if key is None:
+        raise RequestError(f"{str(value)[:80]!r} is not an IP address", clause=AFTER)
+    return text(key)
+
+
+AFTER: Final = "search_after"
+_SORT_VALUES: Final[Mapping[FieldType, Callable[[Scalar, Scope], exp.Expr]]] = MappingProxyType(
+    {
+        FieldType.TIME: _time_value,
+        FieldType.LONG: _long_value,
+        FieldType.BOOLEAN: _boolean_value,
+        FieldType.DOUBLE: _double_value,
+        FieldType.IP: _ip_value,
+    }
+)
 
 
 def _same(order: Order, literal: exp.Expr | None) -> exp.Expr:

@@ -1,5 +1,6 @@
-"""IP addresses in SQL: a text becomes 32 hex digits, the 16 bytes that OpenSearch's ``ip`` type keeps, so that equality, ranges and CIDR blocks are
-comparisons of text. IPv4 is ``::ffff:a.b.c.d``. What is no address is null, as with ``ignore_malformed``.
+"""IP addresses in SQL: a text becomes 32 hex digits, the 16 bytes that OpenSearch's ``ip`` type keeps.
+
+So equality, ranges and CIDR blocks are comparisons of text. IPv4 is ``::ffff:a.b.c.d``. What is no address is null, as with ``ignore_malformed``.
 """
 
 import ipaddress

@@ -103,7 +103,10 @@ def result(metric: MetricAgg, number: int, row: Row | None, kind: FieldType) -> 
 def _stats(parts: dict[str, Any], kind: FieldType) -> dict[str, Any]:
     count = parts["count"] or 0
     filled = {**parts, "count": count, "sum": parts["sum"] or 0.0}
-    shown = [_as_string(part, filled[part], kind) for part in ("min", "max", "avg", "sum")] if count else []
+    names = ("min", "max", "avg", "sum")
+    if kind is FieldType.BOOLEAN and count:
+        return {**filled, **{f"{name}_as_string": bool(filled[name]) for name in names}}  # so OpenSearch prints them, without quotes
+    shown = [_as_string(part, filled[part], kind) for part in names] if count else []
     return {**filled, **{name: value for part in shown for name, value in part.items()}}
 
 

@@ -5,7 +5,7 @@ costs a tenth. Tokens are cut at :data:`tailrace.text.MAX_TOKEN_CHARS`, so a wor
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from sqlglot import exp
 
@@ -15,8 +15,6 @@ from tailrace.text import MAX_TOKEN_CHARS, SEPARATOR_PATTERN, TOKEN_PATTERN, low
 _SIGN: Final = TOKEN_PATTERN.removesuffix("+")
 _START: Final = rf"(?:^|{SEPARATOR_PATTERN.removesuffix('+')})"
 _END: Final = rf"(?:$|{SEPARATOR_PATTERN.removesuffix('+')})"
-
-Piece = str | Literal["any", "one"]
 
 
 def has_phrase(value: exp.Expr, words: Sequence[str]) -> exp.Expr:

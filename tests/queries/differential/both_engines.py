@@ -2,10 +2,10 @@
 
 import json
 import math
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,11 @@ def _at_fixed_time(value: Any) -> Any:
         return [_at_fixed_time(item) for item in value]
     if isinstance(value, str) and "now" in value and "nowhere" not in value:
         fixed = "2026-11-24T10:00:00.000Z||"
-        return fixed + value[3:] if value.startswith("now") else value.replace("[now-1d TO now]", '["2026-11-24T10:00:00.000Z||-1d" TO "2026-11-24T10:00:00.000Z"]')
+        return (
+            fixed + value[3:]
+            if value.startswith("now")
+            else value.replace("[now-1d TO now]", '["2026-11-24T10:00:00.000Z||-1d" TO "2026-11-24T10:00:00.000Z"]')
+        )
     return value
 
 
@@ -128,7 +132,11 @@ def difference(node: Node, index: str, body: Body, ours: Body | RequestError, th
         return "" if refused else f"only the lake refuses: {type(ours).__name__} {ours}"
     if "error" in theirs:
         return f"only OpenSearch refuses: {_reason(theirs)}"
-    return _compare("total", theirs["hits"].get("total"), ours["hits"].get("total")) or _hits(theirs, ours) or _compare("aggregations", theirs.get("aggregations"), ours.get("aggregations"))
+    return (
+        _compare("total", theirs["hits"].get("total"), ours["hits"].get("total"))
+        or _hits(theirs, ours)
+        or _compare("aggregations", theirs.get("aggregations"), ours.get("aggregations"))
+    )
 
 
 def _refuses_clause(node: Node, index: str, body: Body, clause: str) -> bool:
@@ -158,14 +166,21 @@ def _compare(place: str, theirs: Any, ours: Any) -> str:
     if place.endswith("doc_count_error_upper_bound") and theirs == -1:
         return ""  # OpenSearch does not know the bound of an order by metric; here all terms are counted
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        theirs = {key: value for key, value in theirs.items() if key != "meta"}
-        if set(theirs) != set(ours):
-            return f"{place}: keys {sorted(theirs)} there, {sorted(ours)} here"
-        return next((found for key in theirs if (found := _compare(f"{place}.{key}", theirs[key], ours[key]))), "")
+        return _compare_objects(place, theirs, ours)
     if isinstance(theirs, list) and isinstance(ours, list):
         if len(theirs) != len(ours):
             return f"{place}: {len(theirs)} there, {len(ours)} here: {str(theirs)[:600]} | {str(ours)[:600]}"
         return next((found for number, pair in enumerate(zip(theirs, ours, strict=True)) if (found := _compare(f"{place}[{number}]", *pair))), "")
-    if isinstance(theirs, int | float) and isinstance(ours, int | float) and not isinstance(theirs, bool):
-        return "" if math.isclose(theirs, ours, rel_tol=1e-9, abs_tol=1e-9) else f"{place}: {theirs!r} there, {ours!r} here"
-    return "" if theirs == ours else f"{place}: {theirs!r} there, {ours!r} here"
+    same = theirs == ours or (_is_number(theirs) and _is_number(ours) and math.isclose(theirs, ours, rel_tol=1e-9, abs_tol=1e-9))
+    return "" if same else f"{place}: {theirs!r} there, {ours!r} here"
+
+
+def _compare_objects(place: str, theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    names = {key for key in theirs if key != "meta"}
+    if names != set(ours):
+        return f"{place}: keys {sorted(theirs)} there, {sorted(ours)} here"
+    return next((found for key in sorted(names) if (found := _compare(f"{place}.{key}", theirs[key], ours[key]))), "")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

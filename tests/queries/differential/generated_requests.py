@@ -29,7 +29,9 @@ dates = st.sampled_from(
 addresses = st.sampled_from((*ADDRESSES[:8], "10.0.0.0/8", "10.0.0.0/31", "2001:db8::/32", "0.0.0.0/0", "::/0", "10.0.0", "bad", "10.0.0.0/64"))
 booleans = st.sampled_from([True, False, "true", "false", "yes", 1])
 texts = st.lists(st.sampled_from((*WORDS, "shop", "ERROR", "οδος", "i", "straße", "X" * 300, "x" * 255)), max_size=3).map(" ".join)
-patterns = st.lists(st.sampled_from(["*", "?", "w", "web", "W", "-1", "a", "\\*", "\\\\", "é", "err", "or", "x", "日", "𝐀", "o"]), min_size=1, max_size=4).map("".join)
+patterns = st.lists(
+    st.sampled_from(["*", "?", "w", "web", "W", "Err", "-1", "a", "\\*", "\\\\", "é", "err", "or", "x", "日", "𝐀", "o"]), min_size=1, max_size=4
+).map("".join)
 
 by_type: tuple[tuple[tuple[str, ...], st.SearchStrategy[Any]], ...] = (
     (KEYWORD_FIELDS, keywords),
@@ -63,18 +65,26 @@ leaves = st.one_of(
     st.just({"match_all": {}}),
     pairs.map(lambda pair: {"term": {pair[0]: pair[1]}}),
     pairs.map(lambda pair: {"term": {pair[0]: {"value": pair[1]}}}),
-    st.one_of(*(st.tuples(st.sampled_from(f), st.lists(v, max_size=4)) for f, v in by_type if f != BOOLEAN_FIELDS)).map(lambda pair: {"terms": {pair[0]: pair[1]}}),
+    st.one_of(*(st.tuples(st.sampled_from(f), st.lists(v, max_size=4)) for f, v in by_type if f != BOOLEAN_FIELDS)).map(
+        lambda pair: {"terms": {pair[0]: pair[1]}}
+    ),
     ranges(),
     any_field.map(lambda name: {"exists": {"field": name}}),
     st.builds(_matches, pairs, st.fixed_dictionaries({}, optional={"operator": st.sampled_from(["and", "or", "AND"]), "minimum_should_match": minimums})),
     pairs.map(lambda pair: {"match_phrase": {pair[0]: pair[1]}}),
     texts.map(lambda text: {"match_phrase": {"message": text}}),
     texts.map(lambda text: {"match": {"message": text}}),
-    st.tuples(any_field, st.sampled_from(["", "w", "web", "Err", "err", "a*", "1", "É", "id0", "x" * 255, "com.shop"]), st.sampled_from([{}, {"case_insensitive": True}])).map(
-        lambda three: {"prefix": {three[0]: {"value": three[1], **three[2]}}}
+    st.tuples(
+        any_field,
+        st.sampled_from(["", "w", "web", "Err", "err", "a*", "1", "É", "id0", "x" * 255, "com.shop"]),
+        st.sampled_from([{}, {"case_insensitive": True}]),
+    ).map(lambda three: {"prefix": {three[0]: {"value": three[1], **three[2]}}}),
+    st.tuples(any_field, patterns, st.sampled_from([{}, {"case_insensitive": True}])).map(
+        lambda three: {"wildcard": {three[0]: {"value": three[1], **three[2]}}}
     ),
-    st.tuples(any_field, patterns, st.sampled_from([{}, {"case_insensitive": True}])).map(lambda three: {"wildcard": {three[0]: {"value": three[1], **three[2]}}}),
-    st.tuples(st.sampled_from(KEYWORD_FIELDS), st.sampled_from(["WEB", "é", "info"])).map(lambda pair: {"term": {pair[0]: {"value": pair[1], "case_insensitive": True}}}),
+    st.tuples(st.sampled_from(KEYWORD_FIELDS), st.sampled_from(["WEB", "é", "info"])).map(
+        lambda pair: {"term": {pair[0]: {"value": pair[1], "case_insensitive": True}}}
+    ),
     st.lists(st.sampled_from(["id000", "id919", "id838", "none"]), max_size=3).map(lambda values: {"ids": {"values": values}}),
 )
 
@@ -87,7 +97,9 @@ def _bools(inner: st.SearchStrategy[Body]) -> st.SearchStrategy[Body]:
 
 queries = st.recursive(leaves, _bools, max_leaves=6)
 
-bare = st.sampled_from(["error", "Err*", "*rror", "t?meout", "500", "com.shop.Error", "a-b", "ΟΔΟΣ", '"order_id 17"', '"com shop error"', "nothing", "*", "İ*", "naïve"])
+bare = st.sampled_from(
+    ["error", "Err*", "*rror", "t?meout", "500", "com.shop.Error", "a-b", "ΟΔΟΣ", '"order_id 17"', '"com shop error"', "nothing", "*", "İ*", "naïve"]
+)
 fielded = st.sampled_from(
     [
         "service.name:web", "service.name:We*", "service.name:*", "_exists_:service.name", "status:500", "status:>=404", "status:<404", "status:[200 TO 500}", "status:{200 TO *]", "http.response.status_code:404.0",
@@ -133,7 +145,9 @@ metrics = st.one_of(
 def terms_aggs(draw: st.DrawFn, subs: Body) -> Body:
     body: Body = {"field": draw(valued_fields), "size": draw(st.sampled_from([1, 3, 10, 50]))}
     orders = [{"_count": "asc"}, {"_key": "asc"}, {"_key": "desc"}, [{"_count": "desc"}, {"_key": "desc"}]]
-    orders += [{name: direction} for name, sub in subs.items() for direction in ("asc", "desc") if next(iter(sub)) in {"avg", "sum", "min", "max", "value_count"}]
+    orders += [
+        {name: direction} for name, sub in subs.items() for direction in ("asc", "desc") if next(iter(sub)) in {"avg", "sum", "min", "max", "value_count"}
+    ]
     if draw(st.booleans()):
         body["order"] = draw(st.sampled_from(orders))
     if body["field"] in KEYWORD_FIELDS and draw(st.booleans()):
@@ -153,9 +167,11 @@ def date_histograms(draw: st.DrawFn, subs: Body) -> Body:
         "order": st.sampled_from([{"_key": "desc"}, {"_count": "asc"}, {"_count": "desc"}]),
         "format": st.sampled_from(["yyyy-MM-dd'T'HH:mm:ssXXX", "epoch_millis", "yyyy-MM-dd"]),
     }
-    body = draw(st.fixed_dictionaries({"field": st.sampled_from((*TIME_FIELDS, "nope")), **{}}, optional=optional))
+    body = draw(st.fixed_dictionaries({"field": st.sampled_from((*TIME_FIELDS, "nope"))}, optional=optional))
     if "format" not in body and "offset" not in body and draw(st.booleans()):
-        body["extended_bounds"] = draw(st.sampled_from([{"min": "2026-11-22", "max": "2026-11-25"}, {"min": 1_795_400_000_000, "max": 1_795_500_000_000}, {"min": "now-2d", "max": "now"}]))
+        body["extended_bounds"] = draw(
+            st.sampled_from([{"min": "2026-11-22", "max": "2026-11-25"}, {"min": 1_795_400_000_000, "max": 1_795_500_000_000}, {"min": "now-2d", "max": "now"}])
+        )
     return {"date_histogram": {**interval, **body}}
 
 
@@ -168,7 +184,13 @@ def bucket_aggs(draw: st.DrawFn, depth: int = 0) -> Body:
     elif kind == "dates":
         agg = draw(date_histograms(subs))
     elif kind == "histogram":
-        agg = {"histogram": {"field": draw(st.sampled_from([*DOUBLE_FIELDS, "severity_number"])), "interval": draw(st.sampled_from([1, 2.5, 10])), "min_doc_count": draw(st.sampled_from([1, 2]))}}
+        agg = {
+            "histogram": {
+                "field": draw(st.sampled_from([*DOUBLE_FIELDS, "severity_number"])),
+                "interval": draw(st.sampled_from([1, 2.5, 10])),
+                "min_doc_count": draw(st.sampled_from([1, 2])),
+            }
+        }
     elif kind == "filter":
         agg = {"filter": draw(leaves)}
     else:
@@ -191,7 +213,19 @@ def searches(draw: st.DrawFn) -> Body:
         body["track_total_hits"] = draw(st.sampled_from([True, False, 1, 5, 1000]))
     if draw(st.booleans()):
         body["_source"] = draw(
-            st.sampled_from([True, False, "message", ["service.*", "http"], {"includes": ["*"], "excludes": ["attributes.*", "mess*"]}, {"excludes": "service"}, ["attributes.user.*"], ["attributes"], {"excludes": ["attributes"]}])
+            st.sampled_from(
+                [
+                    True,
+                    False,
+                    "message",
+                    ["service.*", "http"],
+                    {"includes": ["*"], "excludes": ["attributes.*", "mess*"]},
+                    {"excludes": "service"},
+                    ["attributes.user.*"],
+                    ["attributes"],
+                    {"excludes": ["attributes"]},
+                ]
+            )
         )
     found = draw(aggs)
     return {**body, "aggs": found} if found else body

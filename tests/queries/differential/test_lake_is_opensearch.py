@@ -16,7 +16,7 @@ from tests.queries.differential.both_engines import Node, ask, both, difference
 from tests.queries.differential.generated_documents import row_lists, row_values
 from tests.queries.differential.generated_requests import search_lists, searches
 
-pytestmark = pytest.mark.opensearch
+pytestmark = [pytest.mark.opensearch, pytest.mark.filterwarnings("ignore:Generating overly large repr")]
 
 _NUMBERS = itertools.count(random.SystemRandom().randrange(10**9))
 
@@ -49,7 +49,7 @@ def _check(node: Node, index: str, engine: LakeEngine, bodies: list[dict[str, An
         assert not found, f"{found}\n{json.dumps(body, ensure_ascii=False)}"
 
 
-@settings(max_examples=25)
+@settings(max_examples=30)
 @given(bodies=search_lists)
 def test_lake_answers_as_opensearch_over_many_documents(many: Both, bodies: list[dict[str, Any]]) -> None:
     _check(*many, bodies)
