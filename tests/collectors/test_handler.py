@@ -7,13 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from moto.server import ThreadedMotoServer
 
 from collectors.collector import Collector
 from collectors.format_file import FormatSet
-from collectors.handler import Handler, stream_from_settings
+from collectors.handler import Handler, lambda_handler, stream_from_settings
 from collectors.lines import Lines
 from firehose.delivery import Delivery, MemoryStream
 from firehose.sinks.amazon_firehose import AmazonFirehose
+from tailrace import aws
 from tailrace.clock import ManualClock
 from tailrace.errors import PermanentError, SettingError, TransientError
 from tailrace.fields import AttributeRegister
@@ -103,3 +105,22 @@ def test_the_delivery_stream_is_amazon_firehose_or_a_clear_error() -> None:
     assert stream.prefix == "shop"
     with pytest.raises(SettingError, match="firehose_streams is not set"):
         stream_from_settings(Settings())
+
+
+def test_the_function_itself_delivers_parsed_rows_to_firehose(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    url = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    firehose, s3 = aws.client("firehose", Settings(aws_endpoint_url=url)), aws.client("s3", Settings(aws_endpoint_url=url))
+    s3.create_bucket(Bucket="function-lake")
+    target: Any = {"RoleARN": "arn:aws:iam::123456789012:role/firehose", "BucketARN": "arn:aws:s3:::function-lake"}
+    firehose.create_delivery_stream(DeliveryStreamName="function-logs", ExtendedS3DestinationConfiguration=target)
+    monkeypatch.setenv("TAILRACE_AWS_ENDPOINT_URL", url)
+    monkeypatch.setenv("TAILRACE_FIREHOSE_STREAMS", "function")
+    monkeypatch.setenv("TAILRACE_REGION", "us-east-1")
+    answer = lambda_handler({"awslogs": {"data": data('{"level": "error", "message": "boom"}')}}, None)
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="function-lake")["Contents"]]
+    (row,) = [json.loads(s3.get_object(Bucket="function-lake", Key=key)["Body"].read()) for key in keys]
+    server.stop()
+    assert answer["counts"]["events"] == 1
+    assert (row["message"], row["severity_text"], row["cloud_region"], row["aws_log_group_name"]) == ("boom", "ERROR", "us-east-1", "g")
