@@ -1,0 +1,130 @@
+"""A small OpenSearch over HTTP: it keeps documents, and fails as it is told to."""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+Fault = Literal["429", "503", "413", "400", "403", "cut", "refuse", "slow", "short", "partial429", "block", "garbage"]
+
+
+class FakeOpenSearch:
+    """Documents by index and id; ``faults`` are used up one a bulk request, ``poison`` ids are refused with 400."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
+        self.faults: deque[Fault] = deque()
+        self.poison: set[str] = set()
+        self.poison_ending = ""
+        self.max_bytes = 1 << 40
+        self.puts: list[tuple[str, Any]] = []
+        self.requests = 0
+        self.url = ""
+        self.lock = threading.Lock()
+
+    def ids(self) -> list[str]:
+        """All ids, sorted."""
+        return sorted(identity for _, identity in self.documents)
+
+    def store(self, action: dict[str, Any], document: dict[str, Any]) -> tuple[int, str]:
+        """Store a document; answer its status and reason."""
+        ((verb, target),) = action.items()
+        key = (target["_index"], target["_id"])
+        if target["_id"] in self.poison or (self.poison_ending and target["_id"].endswith(self.poison_ending)):
+            return 400, "failed to parse field"
+        version = target.get("version", 1)
+        there = self.documents.get(key)
+        if there is not None and (verb == "create" or there[0] >= version):
+            return 409, "version conflict"
+        self.documents[key] = (version, document)
+        return 201, ""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients are killed."""
+
+
+@contextmanager
+def fake_opensearch() -> Iterator[FakeOpenSearch]:
+    """Run one."""
+    fake = FakeOpenSearch()
+    server = _Server(("127.0.0.1", 0), _handler(fake))
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(fake: FakeOpenSearch) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Say nothing."""
+
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            fake.puts.append((self.path, json.loads(body)))
+            self._answer(200, {"acknowledged": True})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            with fake.lock:
+                fake.requests += 1
+                fault = fake.faults.popleft() if fake.faults else None
+            self._bulk(body, fault)
+
+        def _bulk(self, body: bytes, fault: Fault | None) -> None:
+            if fault in {"429", "503", "413", "400", "403"}:
+                return self._answer(int(fault or 0), {"error": {"type": "told_to", "reason": f"told to answer {fault}"}})
+            if len(body) > fake.max_bytes:
+                return self._answer(413, {"error": "too large"})
+            if fault == "refuse":
+                self.close_connection = True
+                return None
+            if fault == "slow":
+                time.sleep(0.5)
+            return self._items(body.splitlines(), fault)
+
+        def _items(self, lines: list[bytes], fault: Fault | None) -> None:
+            items = []
+            with fake.lock:
+                for number in range(0, len(lines), 2):
+                    action, document = json.loads(lines[number]), json.loads(lines[number + 1])
+                    status, reason = 201, ""
+                    if fault == "block":
+                        status, reason = 403, "index blocked"
+                    elif fault == "partial429" and number % 4:
+                        status, reason = 429, "rejected execution"
+                    else:
+                        status, reason = fake.store(action, document)
+                    verb = next(iter(action))
+                    items.append({verb: {"status": status, **({"error": {"type": "t", "reason": reason}} if reason else {})}})
+            answer = {"errors": True, "items": items[:-1] if fault == "short" else items}
+            self._answer(200, answer, fault)
+
+        def _answer(self, status: int, answer: Any, fault: Fault | None = None) -> None:
+            data = b"<html>" if fault == "garbage" else json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
+            if fault == "cut":
+                self.wfile.flush()
+                self.close_connection = True
+
+    return Handler
