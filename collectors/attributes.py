@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray
 from tailrace.schema import FieldType
 
 _SPECIAL = r'["\\\x00-\x1f]'
 
 
-def json_objects(columns: Mapping[str, tuple[FieldType, pa.Array]], objects: pa.StringArray | None) -> pa.StringArray:
+def json_objects(columns: Mapping[str, tuple[FieldType, AnyArray]], objects: AnyArray | None) -> AnyArray:
     """Answer one flat JSON object a row, of the columns that are not null there, and of the members of ``objects``; null where there are none."""
     pieces = [_member(name, kind, values) for name, (kind, values) in columns.items()]
     if objects is not None:
@@ -22,7 +23,7 @@ def json_objects(columns: Mapping[str, tuple[FieldType, pa.Array]], objects: pa.
     return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), pc.binary_join_element_wise("{", bodies, "}", ""))
 
 
-def _member(name: str, kind: FieldType, values: pa.Array) -> pa.StringArray:
+def _member(name: str, kind: FieldType, values: AnyArray) -> AnyArray:
     if kind in {FieldType.LONG, FieldType.DOUBLE, FieldType.BOOLEAN}:
         text = pc.binary_join_element_wise(f',"{name}":', values.cast(pa.string()), "", null_handling="emit_null")
     else:
@@ -30,7 +31,7 @@ def _member(name: str, kind: FieldType, values: pa.Array) -> pa.StringArray:
     return pc.fill_null(text, "")
 
 
-def escaped(values: pa.StringArray) -> pa.StringArray:
+def escaped(values: AnyArray) -> AnyArray:
     """Escape texts for JSON; most columns have nothing to escape."""
     special = pc.fill_null(pc.match_substring_regex(values, _SPECIAL), False)
     if not pc.any(special, min_count=0).as_py():

@@ -12,6 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray
 from tailrace.clock import US_PER_DAY, from_datetime
 from tailrace.ids import normal_span_id, normal_trace_id
 from tailrace.schema import SEVERITIES
@@ -65,33 +66,33 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What libraries call their levels; the numbers are pino's and bunyan's (Python's are those times one, one level lower, and are words in its JSON)."""
 
-Cast = Callable[[pa.StringArray], tuple[pa.Array, pa.BooleanArray]]
+Cast = Callable[[AnyArray], tuple[AnyArray, AnyArray]]
 """Texts go in (null: none); typed values come out, and which texts were not of the type."""
 
 
-def to_long(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+def to_long(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Read whole numbers of 64 bits; ``12.0`` is 12."""
     return _checked(pc.replace_substring_regex(texts, r"^(-?[0-9]{1,15})\.0+$", r"\1"), _LONG, pa.int64())
 
 
-def to_double(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+def to_double(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Read decimal numbers; not NaN, not infinity."""
     return _checked(texts, _DOUBLE, pa.float64())
 
 
-def _checked(texts: pa.StringArray, pattern: str, kind: pa.DataType) -> tuple[pa.Array, pa.BooleanArray]:
+def _checked(texts: AnyArray, pattern: str, kind: pa.DataType) -> tuple[AnyArray, AnyArray]:
     good = pc.fill_null(pc.match_substring_regex(texts, pattern), True)
     if pc.all(good, min_count=0).as_py():
         return texts.cast(kind), pc.invert(good)
     return pc.if_else(good, texts, None).cast(kind), pc.invert(good)
 
 
-def to_keyword(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+def to_keyword(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Texts stay texts."""
     return texts, _none_bad(texts)
 
 
-def to_ip(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+def to_ip(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Read IP addresses: version 4 by a pattern, the others one by one, in their shortest form."""
     good = pc.fill_null(pc.match_substring_regex(texts, _IPV4), True)
     if pc.all(good, min_count=0).as_py():
@@ -108,18 +109,18 @@ def _address(text: str) -> str | None:
         return None
 
 
-def to_trace_id(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+def to_trace_id(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Bring trace ids to 32 hex digits; what is none is no error, and is left out."""
     short = pc.replace_substring_regex(texts, "^1-([0-9a-f]{8})-([0-9a-f]{24})$", r"\1\2")
     return _normal(short, _HEX32, normal_trace_id), _none_bad(texts)
 
 
-def to_span_id(texts: pa.StringArray) -> tuple[pa.Array, pa.BooleanArray]:
+def to_span_id(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Bring span ids to 16 hex digits; what is none is left out."""
     return _normal(texts, _HEX16, normal_span_id), _none_bad(texts)
 
 
-def _normal(texts: pa.StringArray, pattern: str, normal: Callable[[str], str | None]) -> pa.StringArray:
+def _normal(texts: AnyArray, pattern: str, normal: Callable[[str], str | None]) -> AnyArray:
     if pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py():
         return texts
     return pa.array([normal(text) if text is not None else None for text in texts.to_pylist()], pa.string())
@@ -130,7 +131,7 @@ CASTS: Final[Mapping[str, Cast]] = MappingProxyType(
 )
 
 
-def to_severity(texts: pa.StringArray) -> tuple[pa.StringArray, pa.Int64Array]:
+def to_severity(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Bring level words and numbers to the six severities and OpenTelemetry's numbers; what is none is left out."""
     coded = texts.dictionary_encode()
     words = [LEVELS.get(str(word).strip().strip("[]").upper()) for word in coded.dictionary.to_pylist()]
@@ -139,13 +140,13 @@ def to_severity(texts: pa.StringArray) -> tuple[pa.StringArray, pa.Int64Array]:
     return pa.array(words, pa.string()).take(indices), pa.array(numbers, pa.int64()).take(indices)
 
 
-def severity_of_status(statuses: pa.Int64Array) -> pa.StringArray:
+def severity_of_status(statuses: AnyArray) -> AnyArray:
     """Answer a severity for HTTP status codes: 5xx ERROR, 4xx WARN, else INFO; null where there is none."""
     low = pc.if_else(pc.greater_equal(statuses, 400), "WARN", "INFO")
     return pc.if_else(pc.is_null(statuses), pa.scalar(None, pa.string()), pc.if_else(pc.greater_equal(statuses, 500), "ERROR", low))
 
 
-def to_time(texts: pa.StringArray, form: str, received_us: int) -> pa.TimestampArray:
+def to_time(texts: AnyArray, form: str, received_us: int) -> AnyArray:
     """Read times of a form; null where a text is none or lies outside the years 1 to 9999. ``syslog`` has no year: that of the receipt, or the one before."""
     try:
         return _TIMES[form](texts, received_us)
@@ -153,7 +154,7 @@ def to_time(texts: pa.StringArray, form: str, received_us: int) -> pa.TimestampA
         return _one_by_one(texts, form, received_us)
 
 
-def _one_by_one(texts: pa.StringArray, form: str, received_us: int) -> pa.TimestampArray:
+def _one_by_one(texts: AnyArray, form: str, received_us: int) -> AnyArray:
     values: list[int | None] = []
     for text in texts.to_pylist():
         try:
@@ -171,7 +172,7 @@ def _by_python(text: str) -> int | None:
         return None
 
 
-def _iso(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+def _iso(texts: AnyArray, received_us: int) -> AnyArray:
     del received_us
     zoned = pc.replace_substring_regex(pc.replace_substring_regex(texts, "([0-9]),([0-9])", r"\1.\2"), r"(\.[0-9]{6})[0-9]+", r"\1")
     has_zone = pc.match_substring_regex(zoned, r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
@@ -179,8 +180,8 @@ def _iso(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
     return with_zone.cast(pa.timestamp("us", "UTC")).cast(TIME)
 
 
-def _epoch(unit_us: float) -> Callable[[pa.StringArray, int], pa.TimestampArray]:
-    def read(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+def _epoch(unit_us: float) -> Callable[[AnyArray, int], AnyArray]:
+    def read(texts: AnyArray, received_us: int) -> AnyArray:
         del received_us
         values, _ = to_double(texts)
         return _in_range(pc.multiply(values, unit_us))
@@ -188,18 +189,18 @@ def _epoch(unit_us: float) -> Callable[[pa.StringArray, int], pa.TimestampArray]
     return read
 
 
-def _in_range(micros: pa.DoubleArray) -> pa.TimestampArray:
+def _in_range(micros: AnyArray) -> AnyArray:
     good = pc.and_(pc.greater(micros, 0.0), pc.less(micros, float(LAST_US)))
     return pc.round(pc.if_else(good, micros, None)).cast(pa.int64()).cast(TIME)
 
 
-def _clf(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+def _clf(texts: AnyArray, received_us: int) -> AnyArray:
     """Common log format: ``10/Oct/2000:13:55:36 -0700``."""
     del received_us
     return pc.strptime(texts, format="%d/%b/%Y:%H:%M:%S %z", unit="us").cast(pa.timestamp("us", "UTC")).cast(TIME)
 
 
-def _syslog(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+def _syslog(texts: AnyArray, received_us: int) -> AnyArray:
     """RFC 3164: ``Oct  9 22:14:15``, in the year of the receipt, or the one before where that would lie more than a day ahead."""
     year = datetime.fromtimestamp(received_us // 1_000_000, UTC).year
     plain = pc.replace_substring_regex(texts, " +", " ")
@@ -211,7 +212,7 @@ def _syslog(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
     return pc.if_else(pc.fill_null(ahead, True), before, this)
 
 
-def _auto(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
+def _auto(texts: AnyArray, received_us: int) -> AnyArray:
     """Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970 by their size; all else is ISO 8601."""
     numeric = pc.fill_null(pc.match_substring_regex(texts, _DOUBLE), False)
     if not pc.any(numeric, min_count=0).as_py():
@@ -223,10 +224,10 @@ def _auto(texts: pa.StringArray, received_us: int) -> pa.TimestampArray:
     return pc.coalesce(_in_range(micros), to_time(rest, "iso", received_us))
 
 
-_TIMES: Final[Mapping[str, Callable[[pa.StringArray, int], pa.TimestampArray]]] = MappingProxyType(
+_TIMES: Final[Mapping[str, Callable[[AnyArray, int], AnyArray]]] = MappingProxyType(
     {"iso": _iso, "epoch_s": _epoch(1e6), "epoch_ms": _epoch(1e3), "clf": _clf, "syslog": _syslog, "auto": _auto}
 )
 
 
-def _none_bad(texts: pa.StringArray) -> pa.BooleanArray:
+def _none_bad(texts: AnyArray) -> AnyArray:
     return pa.repeat(pa.scalar(False), len(texts))

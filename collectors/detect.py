@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
+from collectors.arrays import AnyArray
 from collectors.format_file import Format, FormatSet
 from collectors.lines import Origin
 
@@ -38,7 +39,7 @@ class Detector:
         self._last: dict[str, str] = {}
         self._lock = Lock()
 
-    def groups(self, origin: Origin, lines: pa.StringArray) -> list[Group]:
+    def groups(self, origin: Origin, lines: AnyArray) -> list[Group]:
         """Part lines into groups by format; every line is in one."""
         everything = np.arange(len(lines))
         if origin.format:
@@ -82,7 +83,7 @@ def _compiled(pattern: str) -> "re2._Regexp[str]":
     return re2.compile(pattern)
 
 
-def _matches(one: Format, texts: pa.StringArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _matches(one: Format, texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     found = pc.match_substring_regex(texts, one.line)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray
 from collectors.attributes import json_objects
 from collectors.columns import CASTS, TIME, severity_of_status, to_severity, to_time
 from collectors.format_file import COLUMN_TYPES, SPLIT_TYPES, Column, Format
@@ -27,9 +28,9 @@ class _Work:
     """What is gathered for the rows: columns by field name, attributes with their types, and what could not be read of each line."""
 
     lines: Lines
-    fields: dict[str, pa.Array] = field(default_factory=dict)
-    attributes: dict[str, tuple[FieldType, pa.Array]] = field(default_factory=dict)
-    faults: list[tuple[str, pa.BooleanArray]] = field(default_factory=list)
+    fields: dict[str, AnyArray] = field(default_factory=dict)
+    attributes: dict[str, tuple[FieldType, AnyArray]] = field(default_factory=dict)
+    faults: list[tuple[str, AnyArray]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def rows_of(one: Format, lines: Lines) -> Rows:
     return Rows(table.filter(kept), pc.sum(found.headers).as_py(), found.types, np.asarray(kept.to_numpy(zero_copy_only=False), dtype=bool))
 
 
-def _take_up(work: _Work, one: Format, column: Column, texts: pa.StringArray) -> None:
+def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray) -> None:
     if column.nulls:
         texts = pc.if_else(pc.is_in(texts, pa.array(column.nulls)), None, texts)
     if column.type in SPLIT_TYPES:
@@ -81,13 +82,13 @@ def _take_up(work: _Work, one: Format, column: Column, texts: pa.StringArray) ->
         work.attributes[column.attribute] = (COLUMN_TYPES.get(column.type, FieldType.KEYWORD), values)
 
 
-def _scaled(values: pa.DoubleArray, scale: float) -> pa.DoubleArray:
+def _scaled(values: AnyArray, scale: float) -> AnyArray:
     """Divide by 1000 rather than multiply by 0.001, which no binary number is."""
     whole = round(1 / scale)
     return pc.divide(values, float(whole)) if whole > 1 and abs(whole * scale - 1) < 1e-12 else pc.multiply(values, scale)
 
 
-def _keep_bad(work: _Work, one: Format, column: Column, texts: pa.StringArray, bad: pa.BooleanArray) -> None:
+def _keep_bad(work: _Work, one: Format, column: Column, texts: AnyArray, bad: AnyArray) -> None:
     """In JSON a member may well be of another kind than its name says: it is an attribute then. Elsewhere its line is partial."""
     if one.reader == "json":
         work.attributes[column.source] = (FieldType.KEYWORD, pc.if_else(bad, texts, None))
@@ -121,7 +122,7 @@ def _add_time(work: _Work, one: Format, found: Fields) -> None:
 
 
 def _add_severity(work: _Work, one: Format, found: Fields) -> None:
-    texts: pa.StringArray | None = None
+    texts: AnyArray | None = None
     if one.severity_source in found.columns:
         texts = found.columns[one.severity_source]
     if one.severity_from_status and "http.response.status_code" in work.fields:
@@ -135,7 +136,7 @@ def _add_severity(work: _Work, one: Format, found: Fields) -> None:
 def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
     lines, origin = work.lines, work.lines.origin
     failed = pc.is_valid(found.reason)
-    given = {
+    given: dict[str, AnyArray | str] = {
         "event_id": lines.event_id,
         "cloud.account.id": origin.account,
         "cloud.region": origin.region,
@@ -145,7 +146,7 @@ def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
         "log.source": origin.source,
         "stream.name": origin.stream,
     }
-    own: dict[str, pa.Array | str] = {**one.constants, **work.fields, **given}
+    own: dict[str, AnyArray | str] = {**one.constants, **work.fields, **given}
     for name, value in (("service.name", origin.service), ("host.name", origin.host)):
         if value:
             known = own.get(name)
@@ -160,13 +161,13 @@ def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _array(value: pa.Array | str, kind: pa.DataType, length: int) -> pa.Array:
+def _array(value: AnyArray | str, kind: pa.DataType, length: int) -> AnyArray:
     if isinstance(value, str):
-        return pa.repeat(pa.scalar(value, pa.string()), length) if value else pa.nulls(length, kind)
+        return pa.repeat(pa.scalar(value, pa.string()), length) if value else pa.array([None] * length, kind)
     return value if value.type == kind else value.cast(kind)
 
 
-def _message(work: _Work, one: Format, found: Fields, failed: pa.BooleanArray) -> tuple[pa.Array, pa.Array | str]:
+def _message(work: _Work, one: Format, found: Fields, failed: AnyArray) -> tuple[AnyArray, AnyArray | str]:
     """Answer the message, and the line where the message is not the line. A failed line is its own message; so is one without the member that is the message."""
     text = work.lines.text
     if one.message == "line" or one.message not in found.columns:
@@ -175,7 +176,7 @@ def _message(work: _Work, one: Format, found: Fields, failed: pa.BooleanArray) -
     return pc.coalesce(values, text), pc.if_else(pc.is_valid(values), text, None)
 
 
-def _verdict(work: _Work, found: Fields, failed: pa.BooleanArray) -> tuple[pa.Array, pa.Array]:
+def _verdict(work: _Work, found: Fields, failed: AnyArray) -> tuple[AnyArray, AnyArray]:
     length = len(work.lines)
     if not work.faults:
         status = pc.if_else(failed, "failed", "parsed") if pc.any(failed, min_count=0).as_py() else pa.repeat(pa.scalar("parsed"), length)

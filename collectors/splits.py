@@ -4,19 +4,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray
 from collectors.format_file import Column
 
 _ADDRESS_PORT: Final = r"^(?P<address>.*?)(?::(?P<port>[0-9]{1,5}))?$"
 _REQUEST: Final = r"^(?P<method>[A-Za-z_-]{1,20}) (?P<url>.*?)(?: (?P<protocol>[A-Za-z]+/[0-9.]+|-))?\s*$"
 _URL: Final = r"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://(?P<domain>\[[^\]]*\]|[^/:?#]*)(?::(?P<port>[0-9]*|-))?)?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?"
 
-Split = Callable[[Column, pa.StringArray], Mapping[str, pa.StringArray]]
+Split = Callable[[Column, AnyArray], Mapping[str, AnyArray]]
 
 
-def address_port(column: Column, texts: pa.StringArray) -> Mapping[str, pa.StringArray]:
+def address_port(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
     """``10.0.0.1:80`` and ``[::1]:80`` become the column's field and its ``port`` field."""
     found = pc.extract_regex(texts, _ADDRESS_PORT)
     address = pc.utf8_trim(pc.struct_field(found, "address"), "[]")
@@ -27,7 +27,7 @@ def address_port(column: Column, texts: pa.StringArray) -> Mapping[str, pa.Strin
     )
 
 
-def request(column: Column, texts: pa.StringArray) -> Mapping[str, pa.StringArray]:
+def request(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
     """``GET http://shop.example:80/cart?id=1 HTTP/1.1`` becomes method and URL; what is no request line is kept as the URL."""
     found = pc.extract_regex(texts, _REQUEST)
     method = pc.struct_field(found, "method")
@@ -36,7 +36,7 @@ def request(column: Column, texts: pa.StringArray) -> Mapping[str, pa.StringArra
     return {"http.request.method": method, **url(column, target)}
 
 
-def url(column: Column, texts: pa.StringArray) -> Mapping[str, pa.StringArray]:
+def url(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
     """A URL becomes itself and its domain, path and query."""
     del column
     found = pc.extract_regex(texts, _URL)
@@ -44,7 +44,7 @@ def url(column: Column, texts: pa.StringArray) -> Mapping[str, pa.StringArray]:
     return {"url.full": texts, **parts}
 
 
-def _none_if_empty(texts: pa.StringArray) -> pa.StringArray:
+def _none_if_empty(texts: AnyArray) -> AnyArray:
     return pc.if_else(pc.equal(texts, ""), None, texts)
 
 

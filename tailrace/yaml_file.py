@@ -88,12 +88,13 @@ def parse_yaml(text: bytes, path: str) -> Document:
 def _check_events(text: bytes, path: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        place = {"path": path, "line": event.start_mark.line + 1, "column": event.start_mark.column + 1}
+        mark = event.start_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise FileError("anchors and aliases are not taken", **place)
+            raise FileError("anchors and aliases are not taken", path=path, line=line, column=column)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise FileError(f"nested deeper than {MAX_DEPTH}", **place)
+            raise FileError(f"nested deeper than {MAX_DEPTH}", path=path, line=line, column=column)
 
 
 def _construct(node: yaml.Node, where: Path_, places: dict[Path_, tuple[int, int]], path: str) -> Any:  # noqa: ANN401 - plain data

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from collectors.arrays import AnyArray
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
 
@@ -27,7 +28,7 @@ _HEADERS: dict[tuple[str, str], tuple[str, ...]] = {}
 _LOCK: Final = Lock()
 
 
-def read(format_: Format, lines: pa.StringArray, source: str) -> Fields:
+def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer a column for every source of the format, and ``field_<n>`` for fields beyond."""
     names = tuple(column.source for column in format_.columns)
     headers = _headers(format_, lines) if format_.options.get("header") else None
@@ -40,7 +41,7 @@ def read(format_: Format, lines: pa.StringArray, source: str) -> Fields:
     return _read(format_, lines, names, headers)
 
 
-def _headers(format_: Format, lines: pa.StringArray) -> pa.BooleanArray:
+def _headers(format_: Format, lines: AnyArray) -> AnyArray:
     """A header is a line whose first two words are names of columns."""
     known = "|".join(re.escape(column.source) for column in format_.columns)
     return pc.match_substring_regex(lines, rf"^({known}) ({known})( |$)")
@@ -55,7 +56,7 @@ def _remember(format_: Format, source: str, header: str) -> tuple[str, ...]:
     return names
 
 
-def _read(format_: Format, lines: pa.StringArray, names: Sequence[str], headers: pa.BooleanArray | None) -> Fields:
+def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyArray | None) -> Fields:
     least = int(format_.options.get("least", len(names)))
     width = _width(lines, headers, names)
     fast, numbers = _by_csv(lines, width)
@@ -72,13 +73,13 @@ def _read(format_: Format, lines: pa.StringArray, names: Sequence[str], headers:
     return Fields(columns, _reasons(counts, least, headers), headers=headers)
 
 
-def _width(lines: pa.StringArray, headers: pa.BooleanArray | None, names: Sequence[str]) -> int:
+def _width(lines: AnyArray, headers: AnyArray | None, names: Sequence[str]) -> int:
     """The number of fields of the first line that is no header: most lines of a batch have as many."""
     first = next((str(line) for number, line in enumerate(lines[:50]) if headers is None or not headers[number].as_py()), "")
     return len(_tokens(first)) or len(names)
 
 
-def _by_csv(lines: pa.StringArray, width: int) -> tuple[list[pa.Array], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+def _by_csv(lines: AnyArray, width: int) -> tuple[list[AnyArray], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
     """Answer the columns of the lines that CSV reads right, and their numbers."""
     odd = pc.or_(pc.match_substring_regex(lines, _ODD), pc.equal(pc.bit_wise_and(pc.count_substring(lines, '"'), 1), 1))
     plain = pc.indices_nonzero(pc.invert(pc.or_(odd, pc.match_substring(lines, "["))))
@@ -105,7 +106,7 @@ def _unescaped(text: str) -> str:
     return text.replace('\\"', '"') if "\\" in text else text
 
 
-def _reasons(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", least: int, headers: pa.BooleanArray | None) -> pa.StringArray:
+def _reasons(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", least: int, headers: AnyArray | None) -> AnyArray:
     bad = pa.array(counts < least)
     if headers is not None:
         bad = pc.and_(bad, pc.invert(headers))

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-import pyarrow as pa
-
+from collectors.arrays import AnyArray
 from collectors.format_file import Format
 from tailrace.schema import FieldType
 
@@ -18,12 +17,12 @@ class Fields:
     ``headers``: lines that name columns and are no events. ``types``: types of attributes that may be learned.
     """
 
-    columns: Mapping[str, pa.Array]
-    reason: pa.StringArray
-    attributes: pa.StringArray | None = None
-    headers: pa.BooleanArray | None = None
+    columns: Mapping[str, AnyArray]
+    reason: AnyArray
+    attributes: AnyArray | None = None
+    headers: AnyArray | None = None
     types: Mapping[str, FieldType] = field(default_factory=lambda: MappingProxyType({}))
 
 
-Reader = Callable[[Format, pa.StringArray, str], Fields]
+Reader = Callable[[Format, AnyArray, str], Fields]
 """A format, lines, and the name of their source (a header that was seen there before counts for later lines)."""

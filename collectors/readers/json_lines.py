@@ -13,6 +13,7 @@ import msgspec
 import orjson
 import pyarrow as pa
 
+from collectors.arrays import AnyArray
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
 from collectors.readers.json_names import NAMES, flat_object, known_values
@@ -27,10 +28,10 @@ _SHAPES: dict[str, Shape] = {}
 _LOCK: Final = Lock()
 
 
-def read(format_: Format, lines: pa.StringArray, source: str) -> Fields:
+def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer the known columns and the attributes of all lines."""
     shape = _shape_of(format_, source)
-    texts = lines.to_pylist()
+    texts = [text or "" for text in lines.to_pylist()]
     rows: list[Any] = []
     reasons: dict[int, str] = {}
     slow: dict[int, dict[str, Any]] = {}
@@ -117,7 +118,7 @@ def _scattered(target: list[str | None], values: list[str | None], numbers: Sequ
     return target
 
 
-def _array(values: Sequence[str | None]) -> pa.StringArray:
+def _array(values: Sequence[str | None]) -> AnyArray:
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:

@@ -6,14 +6,15 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
 
 
-def read(format_: Format, lines: pa.StringArray, source: str) -> Fields:
+def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer a column for every named group of the patterns."""
     del source
-    columns: dict[str, pa.Array] = {}
+    columns: dict[str, AnyArray] = {}
     left = lines
     for pattern in format_.options["patterns"]:
         found = pc.extract_regex(left, pattern)

@@ -5,6 +5,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
 from tailrace.ids import XRAY_TRACE_ID_PATTERN
@@ -16,7 +17,7 @@ TRACE: Final = rf"(?P<trace_id>{XRAY_TRACE_ID_PATTERN})"
 REQUEST: Final = r"(?i)request[ _-]?id[\"']?[:= ]+[\"']?(?P<request_id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 
 
-def read(format_: Format, lines: pa.StringArray, source: str) -> Fields:
+def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer the columns ``level``, ``trace_id`` and ``request_id``."""
     del format_, source
     none = pa.nulls(len(lines), pa.string())

@@ -69,7 +69,7 @@ def spans_of(lake: LakeConnection, trace_id: str) -> list[Span]:
     return [_span(row) for row in lake.steady(ask).to_pylist()]
 
 
-def _outputs() -> list[exp.Expression]:
+def _outputs() -> list[exp.Expr]:
     times = [_sql(f"epoch_us({column}) AS {alias}") for column, alias in (("event_time", "start_us"), ("end_time", "end_us"), ("observed_time", "observed_us"))]
     found = ", ".join([f"attributes ->> '$.\"{name}\"'" for name in _RESOURCES] + ["attributes ->> '$.\"aws.resource_names\"[0]'"])
     resource = _sql(f"coalesce({found}) AS resource")
@@ -79,11 +79,11 @@ def _outputs() -> list[exp.Expression]:
     return [*(exp.column(name) for name in _COLUMNS), *times, resource, is_sql, is_traced, is_foreign]
 
 
-def _within() -> exp.Expression:
+def _within() -> exp.Expr:
     return _sql("event_time >= make_timestamp($from) AND event_time < make_timestamp($to)")
 
 
-def _sql(text: str) -> exp.Expression:
+def _sql(text: str) -> exp.Expr:
     return parse_one(text, read="duckdb")
 
 

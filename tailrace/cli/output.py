@@ -3,6 +3,7 @@
 Log text is hostile: control characters, which could drive the terminal, are shown as escapes.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
@@ -19,7 +20,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 _BIDI: Final = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-_ESCAPES: Final = str.maketrans({**_CONTROLS, **_BIDI})
+_ESCAPES: Final[dict[int, str]] = {**_CONTROLS, **_BIDI}
 
 
 class Tick(Protocol):
@@ -41,7 +42,7 @@ def printable(text: str) -> str:
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Print one JSON value, indented on a terminal."""
-    indent = orjson.OPT_INDENT_2 if click.get_text_stream("stdout").isatty() else 0
+    indent = orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0
     click.echo(orjson.dumps(value, default=str, option=indent | orjson.OPT_NON_STR_KEYS))
 
 
