@@ -9,10 +9,11 @@ Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``co
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial, reduce
-from itertools import count, groupby
+from functools import partial
+from itertools import count
 from operator import add
 from types import MappingProxyType
 from typing import Final, Literal
@@ -24,6 +25,7 @@ from collectors.format_file import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.parse import parse_lines
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
+from collectors.runs import merged
 from collectors.steps import ParseLines
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
@@ -37,6 +39,9 @@ DOCUMENT_FORMAT: Final = "app.json"
 """The format that reads documents of clients that write to an index."""
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
+TOGETHER_BYTES: Final = 16 * 1024 * 1024
+"""Text of payloads that are put together."""
+
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -93,14 +98,22 @@ class Collector:
         """Decode an envelope and put what it holds; ``source`` names it in the ledger where the envelope does not."""
         if kind == "xray":
             return self.collect_spans([_bytes(data)], source or "xray")
-        decoded = self._decode(data)
-        if isinstance(decoded, DeadLetter):
-            return self.collect_dead(source or kind, [decoded])
-        if not decoded.runs:
-            return self._put(source or kind, {}, (Count("decode", "payloads", 1, 0, {cloudwatch.CONTROL_RULE: 1}),))
-        by_source = [list(runs) for _, runs in groupby(decoded.runs, key=lambda run: run.origin.source)]
-        first = self._put_runs(by_source[0], (Count("decode", "payloads", 1, 1),))
-        return reduce(add, map(self._put_runs, by_source[1:]), first)
+        return self.collect_payloads([data], source)
+
+    def collect_payloads(self, payloads: Iterable[bytes | str], source: str = "") -> Summary:
+        """Decode CloudWatch payloads and put what they hold, lines of one origin together: ten at a time cost half of what one at a time do.
+
+        Where it raises, part of the payloads may have been put; their events have the same ids when all are put again.
+        """
+        summary, waiting, size = Summary(), list[cloudwatch.Decoded | DeadLetter](), 0
+        for payload in payloads:
+            decoded = self._decode(payload)
+            waiting.append(decoded)
+            size += sum(run.text.nbytes for run in decoded.runs) if isinstance(decoded, cloudwatch.Decoded) else len(decoded.body)
+            if size >= TOGETHER_BYTES:
+                summary += self._put_decoded(waiting, source)
+                waiting, size = [], 0
+        return summary + self._put_decoded(waiting, source)
 
     def collect_lines(self, lines: Lines, dropped: Mapping[str, int] = NOTHING) -> Summary:
         """Parse lines of one origin and put their rows; ``dropped`` are lines that the source left out, by the name of its rule."""
@@ -154,6 +167,24 @@ class Collector:
         except Exception as error:  # noqa: BLE001 - a fault of the decoder must not end the process nor lose the payload
             reason = f"the decoder raised {type(error).__name__}: {str(error)[:200]}"
             return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
+
+    def _put_decoded(self, decoded: Sequence[cloudwatch.Decoded | DeadLetter], source: str) -> Summary:
+        summary = self._put_without_lines(decoded, source or cloudwatch.STREAM_NAME)
+        with_lines = [one for one in decoded if isinstance(one, cloudwatch.Decoded) and one.runs]
+        passed = Counter(one.runs[0].origin.source for one in with_lines)
+        runs = [run for one in with_lines for run in one.runs]
+        for name in dict.fromkeys(run.origin.source for run in runs):
+            count = (Count("decode", "payloads", passed[name], passed[name]),) if name in passed else ()
+            summary += self._put_runs(merged(run for run in runs if run.origin.source == name), count)
+        return summary
+
+    def _put_without_lines(self, decoded: Sequence[cloudwatch.Decoded | DeadLetter], source: str) -> Summary:
+        dead = [one for one in decoded if isinstance(one, DeadLetter)]
+        control = sum(isinstance(one, cloudwatch.Decoded) and not one.runs for one in decoded)
+        if not dead and not control:
+            return Summary()
+        dropped = {cloudwatch.CONTROL_RULE: control} if control else {}
+        return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
     def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
         with self._parsing:

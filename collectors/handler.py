@@ -1,7 +1,8 @@
 """The Lambda function: a log group's subscription or a Kinesis stream calls it, and what comes in goes to Amazon Data Firehose.
 
 Handler path: ``collectors.handler.lambda_handler``. A subscription's call fails where the delivery fails, and Lambda tries it again. A Kinesis batch
-answers with the first record that failed (``ReportBatchItemFailures`` must be on in the event source mapping); Lambda sends it and those after it again.
+is delivered together; where that fails the answer names its first record (``ReportBatchItemFailures`` must be on in the event source mapping), and Lambda sends it
+and those after it again. What was delivered already then comes again: at least once, with the same event ids.
 """
 
 import logging
@@ -71,20 +72,17 @@ class Handler:
         except DecodeError as error:
             summary = self.collector.collect_dead("lambda", [DeadLetter("payload", str(error), as_text(event).encode(), {"envelope": "lambda"})])
             return _answer(summary, "")
-        summary = Summary()
-        for payload in found:
-            try:
-                summary += self.collector.collect_payload(payload.data, source=payload.source)
-            except DeliveryError as error:
-                return _answer(summary, _failed(payload, error))
-        return _answer(summary, "")
+        try:
+            return _answer(self.collector.collect_payloads([payload.data for payload in found], found[0].source), "")
+        except DeliveryError as error:
+            return _answer(Summary(), _failed(found[0], error))
 
 
-def _failed(payload: Payload, error: DeliveryError) -> str:
-    if not payload.sequence_number:
+def _failed(first: Payload, error: DeliveryError) -> str:
+    if not first.sequence_number:
         raise error
-    logger.warning("record %s was not delivered: %s", payload.sequence_number, error)
-    return payload.sequence_number
+    logger.warning("the batch from record %s on was not delivered: %s", first.sequence_number, error)
+    return first.sequence_number
 
 
 def _answer(summary: Summary, failed: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ message), so that equal faults have equal hashes.
 import hashlib
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Final
 
 import pyarrow as pa
 
 from collectors.lines import Lines, Origin
+from collectors.runs import slice_lines
 from collectors.steps import Batch, ParseLines, run_steps
 from firehose.delivery import DeadLetter
 
@@ -50,17 +51,6 @@ def sift(lines: Lines, parse_lines: ParseLines) -> Sifted:
             else:
                 dead += _letters(part, error)
     return Sifted(tuple(batches), tuple(dead))
-
-
-def slice_lines(lines: Lines, start: int, stop: int) -> Lines:
-    """Answer the lines from ``start`` to before ``stop``."""
-    length = stop - start
-    return replace(
-        lines,
-        text=lines.text.slice(start, length),
-        event_id=lines.event_id.slice(start, length),
-        event_time=lines.event_time.slice(start, length),
-    )
 
 
 def traceback_hash(error: BaseException) -> str:

@@ -118,6 +118,33 @@ def test_messages_of_several_groups_in_one_payload_are_deliveries_of_their_own()
     assert_balanced(stream.deliveries)
 
 
+def test_payloads_that_come_together_are_parsed_together_and_counted_one_by_one() -> None:
+    sizes: list[int] = []
+
+    def noting(lines: Lines) -> Rows:
+        sizes.append(len(lines))
+        return parse(lines)
+
+    sut, stream = collector(parser=noting)
+    together = [payload(["a", "b"]), payload(["c"], "other"), b"hello", payload(["check"], kind="CONTROL_MESSAGE"), payload(["d"])]
+    summary = sut.collect_payloads(together, "kinesis:s")
+    assert (summary.payloads, summary.events, summary.dropped, [letter.body for letter in summary.dead]) == (5, 4, 1, [b"hello"])
+    assert sizes == [3, 1]
+    found = {delivery.source: delivery for delivery in stream.deliveries}
+    assert list(found) == ["kinesis:s", "cloudwatch:g", "cloudwatch:other"]
+    assert found["cloudwatch:g"].tables["logs"]["message"].to_pylist() == ["a", "b", "d"]
+    assert [count.came_in for delivery in stream.deliveries for count in delivery.counts if count.hop == "decode"] == [2, 2, 1]
+    assert_balanced(stream.deliveries)
+    assert sut.collect_payloads([]) == Summary()
+
+
+def test_long_payloads_are_not_held_back_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collectors.collector.TOGETHER_BYTES", 1_000)
+    sut, stream = collector()
+    assert sut.collect_payloads([payload(["x" * 600])] * 5).events == 5
+    assert len(stream.deliveries) == 3
+
+
 @pytest.mark.parametrize("poisoned", [[0], [3], [0, 1], list(range(7)), [6]])
 def test_lines_that_make_the_parser_raise_go_to_dead_letters_and_their_neighbours_go_on(poisoned: list[int]) -> None:
     sut, stream = collector()

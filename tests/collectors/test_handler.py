@@ -79,11 +79,11 @@ def test_a_bad_record_of_a_kinesis_event_hinders_no_other() -> None:
 
 
 @pytest.mark.parametrize("error", [TransientError("slow down"), PermanentError("no such stream")])
-def test_the_first_kinesis_record_that_is_not_delivered_is_named_and_those_after_it_wait(error: Exception) -> None:
-    stream = FailingAt(1, error)
+def test_a_kinesis_batch_that_is_not_delivered_is_sent_again_from_its_first_record(error: Exception) -> None:
+    stream = FailingAt(0, error)
     answer = handler(stream)(kinesis(data("one"), data("two"), data("three")))
-    assert answer["batchItemFailures"] == [{"itemIdentifier": "1"}]
-    assert len(stream.deliveries) == 1
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "0"}]
+    assert not stream.deliveries
 
 
 def test_a_subscriptions_event_that_is_not_delivered_fails_so_that_lambda_tries_again() -> None:
