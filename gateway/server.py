@@ -4,6 +4,7 @@ One process at a time has the spool; everything else on this machine that writes
 acknowledged is synced already, sinks finish the batch they are at.
 """
 
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -73,6 +74,8 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
             timeout_graceful_shutdown=STOP_WITHIN_S,
             server_header=False,
         )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run()
 
 

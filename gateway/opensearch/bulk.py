@@ -3,6 +3,7 @@
 Each item is answered on its own: a document that is not JSON is refused with 400 and was not taken, so its sender still has it. ``?refresh`` waits until what was written is searchable.
 """
 
+import secrets
 from typing import Any, Final
 
 import msgspec
@@ -34,18 +35,19 @@ async def bulk(request: Request) -> Response:
 def _bulk(parts: Parts, body: bytes, index: str, *, refresh: bool) -> Response:
     started_us = parts.clock.now_us()
     items = [_checked(item) for item in read_items(body, index)]
-    taken = [item for item in items if not item.error]
-    documents = [Document(item.document, item.index, _event_id(item)) for item in taken]
+    documents = [Document(item.document, item.index, _event_id(item)) for item in items if not item.error]
     parts.collector.collect_documents(documents, "gateway:bulk")
-    if refresh and taken and not parts.stream.flush(FLUSH_TIMEOUT_S):
+    if refresh and documents and not parts.stream.flush(FLUSH_TIMEOUT_S):
         raise TransientError(f"written, and not searchable within {FLUSH_TIMEOUT_S:.0f} s")
     took = (parts.clock.now_us() - started_us) // US_PER_MS
-    return JsonResponse({"took": took, "errors": len(taken) < len(items), "items": [_answer(item) for item in items]})
+    drawn = iter([document.id for document in documents])
+    answers = [_answer(item, "" if item.error else next(drawn)) for item in items]
+    return JsonResponse({"took": took, "errors": len(documents) < len(items), "items": answers})
 
 
 def _event_id(item: Item) -> str:
-    """An id that a client gave is unique in its index, not over all: the event id is a hash of both."""
-    return position_event_id("bulk", item.index, item.id) if item.id else ""
+    """An id that a client gave is unique in its index, not over all: the event id is a hash of both. Without one it is drawn here, and stored before the answer."""
+    return position_event_id("bulk", item.index, item.id) if item.id else secrets.token_hex(16)
 
 
 def _checked(item: Item) -> Item:
@@ -58,8 +60,8 @@ def _checked(item: Item) -> Item:
     return item if isinstance(document, dict) else Item(item.verb, item.index, item.id, b"", "failed to parse: a document is a JSON object")
 
 
-def _answer(item: Item) -> dict[str, dict[str, Any]]:
-    told: dict[str, Any] = {"_index": item.index, "_id": item.id or None}
+def _answer(item: Item, event_id: str) -> dict[str, dict[str, Any]]:
+    told: dict[str, Any] = {"_index": item.index, "_id": item.id or event_id or None}
     if item.error:
         kind = "mapper_parsing_exception" if item.error.startswith("failed to parse") else "illegal_argument_exception"
         return {item.verb: {**told, "status": 400, "error": {"type": kind, "reason": item.error}}}
