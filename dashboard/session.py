@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import streamlit as st
-from queries.workspace import Workspace
 
 from dashboard.timerange import DEFAULT_FROM, PRESETS, TimeRange, read_range
+from queries.workspace import Workspace
 from tailrace.clock import SystemClock
 from tailrace.errors import RequestError, TailraceError
 from tailrace.settings import Settings, load
@@ -93,14 +93,20 @@ def shown_errors() -> Iterator[None]:
     try:
         yield
     except TailraceError as error:
-        st.error(_plain(str(error)), icon=":material/error:")
+        _show(error)
 
 
 def guarded(work: Callable[[], T]) -> T | None:
     """Answer what ``work`` answers, or show its error and answer ``None``."""
-    with shown_errors():
+    try:
         return work()
-    return None
+    except TailraceError as error:
+        _show(error)
+        return None
+
+
+def _show(error: TailraceError) -> None:
+    st.error(_plain(str(error)), icon=":material/error:")
 
 
 def _plain(text: str) -> str:

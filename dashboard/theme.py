@@ -55,7 +55,7 @@ def histogram_chart(frame: pd.DataFrame, height: int = 150) -> alt.Chart:
     drawn = frame.assign(rank=frame["group"].map({name: number for number, name in enumerate(ordered)}))
     brush = alt.selection_interval(name="brush", encodings=["x"])
     legend = alt.Legend(title=None, orient="top", symbolType="square", labelLimit=160, padding=0) if len(ordered) > 1 else None
-    return (
+    chart: alt.Chart = (
         alt.Chart(drawn)
         .mark_bar(binSpacing=1)
         .encode(
@@ -74,6 +74,7 @@ def histogram_chart(frame: pd.DataFrame, height: int = 150) -> alt.Chart:
         .properties(height=height)
         .configure_view(strokeWidth=0)
     )
+    return chart
 
 
 def line_chart(frame: pd.DataFrame, x: str, y: str, colour: str | None = None, height: int = 260) -> alt.Chart:
@@ -83,7 +84,8 @@ def line_chart(frame: pd.DataFrame, x: str, y: str, colour: str | None = None, h
     encoding = {"x": alt.X(f"{x}:{kind}", title=None), "y": alt.Y(f"{y}:Q", title=y), "tooltip": [str(column) for column in frame.columns]}
     if colour:
         encoding["color"] = alt.Color(f"{colour}:N", legend=alt.Legend(orient="top", title=None), scale=alt.Scale(range=list(OTHER_COLOURS)))
-    return chart.encode(**encoding).properties(height=height).configure_view(strokeWidth=0)
+    drawn: alt.Chart = chart.encode(**encoding).properties(height=height).configure_view(strokeWidth=0)
+    return drawn
 
 
 def bar_chart(frame: pd.DataFrame, x: str, y: str, colour: str | None = None, height: int = 260) -> alt.Chart:
@@ -95,4 +97,5 @@ def bar_chart(frame: pd.DataFrame, x: str, y: str, colour: str | None = None, he
     }
     if colour:
         encoding["color"] = alt.Color(f"{colour}:N", legend=alt.Legend(orient="top", title=None), scale=alt.Scale(range=list(OTHER_COLOURS)))
-    return alt.Chart(frame).mark_bar(color=PRIMARY, height={"band": 0.7}).encode(**encoding).properties(height=height).configure_view(strokeWidth=0)
+    drawn: alt.Chart = alt.Chart(frame).mark_bar(color=PRIMARY, height={"band": 0.7}).encode(**encoding).properties(height=height).configure_view(strokeWidth=0)
+    return drawn

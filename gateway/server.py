@@ -17,6 +17,7 @@ import uvicorn
 from collectors.collector import Collector
 from collectors.format_file import load_formats
 from collectors.sources.xray_daemon import XRayDaemon
+from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
 from firehose.keeper import Keeper
@@ -54,7 +55,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         stack.callback(workspace.close)
         stack.enter_context(Keeper(settings, clock))
         if xray:
-            stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port))
+            stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
         dead = DeadLetters(settings.dead_folder)
         parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream))
         yield Node(parts, stream, collector)

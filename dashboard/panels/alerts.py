@@ -1,5 +1,7 @@
 """Alerts as several pages show them."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -47,7 +49,7 @@ def recent(limit: int = 6) -> None:
 
 def table(frame: pd.DataFrame, key: str | None = None) -> int | None:
     """Show alerts; answer the row that was picked."""
-    config = {
+    config: dict[str, Any] = {
         "state": st.column_config.TextColumn("State", width="small"),
         "rule": "Rule",
         "key": "Key",

@@ -1,5 +1,7 @@
 """One row in full: its fields, its trace, the lines around it."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -37,13 +39,13 @@ def _text(value: object) -> str:
     return iso_ms(int(value.timestamp() * 1_000_000)) if isinstance(value, pd.Timestamp) else str(value)
 
 
-def _trace_link(row: "pd.Series[object]") -> None:
+def _trace_link(row: "pd.Series[Any]") -> None:
     trace = row.get("trace_id")
     if isinstance(trace, str) and trace:
         st.page_link("pages/traces.py", label="Open the trace of this event", icon=":material/account_tree:", query_params={"trace": trace})
 
 
-def _around(engine: SearchEngine, row: "pd.Series[object]") -> None:
+def _around(engine: SearchEngine, row: "pd.Series[Any]") -> None:
     at = int(pd.Timestamp(str(row["@timestamp"])).timestamp() * 1_000_000)
     near: list[dict[str, object]] = [{"range": {"@timestamp": {"gte": iso_ms(at - AROUND_US), "lte": iso_ms(at + AROUND_US)}}}]
     for name in ("aws.log.stream.name", "log.source"):

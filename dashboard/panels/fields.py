@@ -29,7 +29,7 @@ def sidebar(engine: SearchEngine, query: Mapping[str, Any], rows: pd.DataFrame, 
 def _attributes(rows: pd.DataFrame) -> list[str]:
     names = [str(name) for name in rows.columns if str(name).startswith("attributes.")]
     few = [name for name in names if 1 < rows[name].dropna().astype(str).nunique() <= 12]
-    return sorted(few, key=lambda name: -int(rows[name].notna().sum()))[:MOST_ATTRIBUTES]
+    return sorted(few, key=lambda name: -len(rows[name].dropna()))[:MOST_ATTRIBUTES]
 
 
 def _values(name: str, values: pd.DataFrame, text: str) -> None:

@@ -14,8 +14,10 @@ from dashboard.timerange import TimeRange
 def legend(left_out: int) -> None:
     """Explain the colours."""
     with st.container(horizontal=True):
-        for name, colour in (("ok", "green"), ("error 4xx", "orange"), ("throttled 429", "violet"), ("fault 5xx", "red")):
-            st.badge(name, color=colour)
+        st.badge("ok", color="green")
+        st.badge("error 4xx", color="orange")
+        st.badge("throttled 429", color="violet")
+        st.badge("fault 5xx", color="red")
         if left_out:
             st.caption(f"{left_out} quiet services are not drawn")
 
@@ -52,15 +54,15 @@ def _find(graph: Mapping[str, Any], selected: str) -> tuple[str, Mapping[str, An
         service = services.get(selected[2:])
         if service is None:
             return None
-        edge = next(iter(service.get("Edges", ())), {})
+        edge: Mapping[str, Any] = next(iter(service.get("Edges", ())), {})
         source = service if service.get("SummaryStatistics") else edge
         return str(service.get("Name", "client")), source.get("SummaryStatistics", {}), source.get("ResponseTimeHistogram", [])
     source_id, _, target_id = selected.removeprefix("e:").partition(">")
     caller, called = services.get(source_id), services.get(target_id)
     if caller is None or called is None:
         return None
-    edge = next((edge for edge in caller.get("Edges", ()) if str(edge["ReferenceId"]) == target_id), {})
-    return f"{caller.get('Name')} → {called.get('Name')}", edge.get("SummaryStatistics", {}), edge.get("ResponseTimeHistogram", [])
+    arrow: Mapping[str, Any] = next((one for one in caller.get("Edges", ()) if str(one["ReferenceId"]) == target_id), {})
+    return f"{caller.get('Name')} → {called.get('Name')}", arrow.get("SummaryStatistics", {}), arrow.get("ResponseTimeHistogram", [])
 
 
 def _share(count: int, total: int) -> str:
@@ -73,6 +75,6 @@ def _latencies(histogram: list[Mapping[str, Any]]) -> None:
     frame = pd.DataFrame([(entry["Value"] * 1000, entry["Count"]) for entry in histogram], columns=["ms", "requests"])
     width = max(frame["ms"].max() / 40, 0.5)
     frame["ms"] = (frame["ms"] // width) * width
-    frame = frame.groupby("ms", as_index=False)["requests"].sum()
+    summed = frame.groupby("ms")["requests"].sum().reset_index()
     st.caption("Response times in milliseconds")
-    st.bar_chart(frame, x="ms", y="requests", height=140, color=theme.PRIMARY)
+    st.bar_chart(summed, x="ms", y="requests", height=140, color=theme.PRIMARY)
