@@ -63,19 +63,20 @@ def split_attributes(text: str, types: Mapping[str, FieldType]) -> dict[str, dic
         return {"attributes_other": {"_unreadable": text}}
     found: dict[str, dict[str, Any]] = {"attributes": {}, "attributes_other": {}}
     for key, value in values.items() if isinstance(values, dict) else ():
-        if value is not None:
-            kind = types.get(key)
-            if kind is not None and _fits(value, kind):
-                found["attributes"][key] = value
-            else:
-                found["attributes_other"][key] = value if isinstance(value, str) else orjson.dumps(value).decode()
+        kind = types.get(key)
+        if kind is not None and _fits(value, kind):
+            found["attributes"][key] = value
+        else:
+            found["attributes_other"][key] = value if isinstance(value, str) else orjson.dumps(value).decode()
     return {name: inner for name, inner in found.items() if inner}
 
 
 def _fits(value: object, kind: FieldType) -> bool:
     """Whether a JSON value, or each of a list, has the register's type."""
+    if value is None:
+        return True
     if isinstance(value, list):
-        return all(_fits(item, kind) and not isinstance(item, list) for item in value)
+        return all(_fits(item, kind) and item is not None and not isinstance(item, list) for item in value)
     match kind:
         case FieldType.LONG:
             return isinstance(value, int) and not isinstance(value, bool) and value in _LONG

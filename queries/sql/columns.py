@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlglot import exp
@@ -13,7 +14,25 @@ from queries.fields import Attribute, Column, OtherAttribute
 from tailrace.clock import to_datetime
 from tailrace.schema import KEYWORD_MAX_CHARS, FieldType
 
-Found = Column | Attribute | OtherAttribute
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One value of an attribute that is a list, as a variable of a lambda sees it."""
+
+    attribute: Attribute
+
+    @property
+    def type(self) -> FieldType:
+        """The attribute's type."""
+        return self.attribute.type
+
+    @property
+    def name(self) -> str:
+        """The attribute's name in OpenSearch."""
+        return self.attribute.name
+
+
+Found = Column | Attribute | OtherAttribute | Element
 
 ATTRIBUTES_COLUMN: Final = "attributes"
 _FIRST_US: Final = -62_135_596_800_000_000
@@ -60,6 +79,8 @@ def raw(found: Found) -> exp.Expr:
             return _typed(found.key, found.type)
         case OtherAttribute():
             return _other(found)
+        case Element():
+            return _converted(_element_text(), found.type)
 
 
 def indexed(found: Found) -> exp.Expr:
@@ -132,7 +153,7 @@ def _converted(value: exp.Expr, kind: FieldType) -> exp.Expr:
         case FieldType.DOUBLE:
             return exp.TryCast(this=value, to=exp.DataType.build("DOUBLE"))
         case FieldType.BOOLEAN:
-            return exp.EQ(this=value, expression=text("true"))
+            return exp.paren(exp.EQ(this=value, expression=text("true")), copy=False)
         case FieldType.TIME:
             return exp.TryCast(this=value, to=exp.DataType.build("TIMESTAMP"))
         case _:
@@ -143,4 +164,36 @@ def _other(found: OtherAttribute) -> exp.Expr:
     """Answer what the register does not take: everything, or what is of another type."""
     if found.typed is None:
         return _plain(found.key)
-    return exp.case().when(exp.not_(exp.paren(_is_typed(found.key, found.typed))), _plain(found.key))
+    typed = exp.or_(_is_typed(found.key, found.typed), _is_typed_list(found.key, found.typed), copy=False)
+    return exp.case().when(exp.not_(exp.paren(typed, copy=False), copy=False), _plain(found.key))
+
+
+def any_element(found: Attribute, holds: exp.Expr) -> exp.Expr:
+    """Whether a condition on :class:`Element` holds for one value at least of an attribute that is a list."""
+    some = exp.GT(this=call("len", call("list_filter", _list(found.key), _lambda(holds))), expression=exp.Literal.number(0))
+    return exp.case().when(_is_typed_list(found.key, found.type), some)
+
+
+def _is_typed_list(key: str, kind: FieldType) -> exp.Expr:
+    """Whether an attribute is a list and all its values have the register's type; else the whole of it is of another type."""
+    words = [text(word) for word in _JSON_TYPES.get(kind, ("VARCHAR",))]
+    wrong = exp.not_(among(call("json_type", _variable()), words), copy=False)
+    none_wrong = exp.EQ(this=call("len", call("list_filter", _list(key), _lambda(wrong))), expression=exp.Literal.number(0))
+    is_list = exp.EQ(this=call("json_type", _attributes(), pointer(key)), expression=text("ARRAY"))
+    return exp.paren(exp.and_(is_list, none_wrong, copy=False), copy=False)
+
+
+def _list(key: str) -> exp.Expr:
+    return exp.TryCast(this=call("json_extract", _attributes(), pointer(key)), to=exp.DataType.build("JSON[]", dialect="duckdb"))
+
+
+def _variable() -> exp.Expr:
+    return exp.column("element")
+
+
+def _element_text() -> exp.Expr:
+    return call("json_extract_string", _variable(), text("$"))
+
+
+def _lambda(body: exp.Expr) -> exp.Expr:
+    return exp.Lambda(this=body, expressions=[exp.to_identifier("element")], colon=True)

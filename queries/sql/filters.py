@@ -29,9 +29,9 @@ from queries.dsl.nodes import (
     Wildcard,
     minimum_should_match,
 )
-from queries.fields import FieldResolver, Unmapped
+from queries.fields import Attribute, FieldResolver, Unmapped
 from queries.sql import words
-from queries.sql.columns import Found, among, call, indexed, moment, raw, real, short, text, whole
+from queries.sql.columns import Element, Found, among, any_element, call, indexed, moment, raw, real, short, text, whole
 from queries.sql.ip import ip_block, ip_key
 from queries.values import boolean_value, double_value, keyword_text, long_floor, long_value
 from tailrace.clock import US_PER_MS
@@ -108,6 +108,12 @@ Leaf = Term | Terms | Range | Exists | Match | MatchPhrase | Prefix | Wildcard
 
 def _leaf(query: Leaf, found: Found, scope: Scope) -> exp.Expr:
     _check_type(query, found)
+    if isinstance(found, Attribute):
+        return exp.paren(exp.or_(_one(query, found, scope), any_element(found, _one(query, Element(found), scope)), copy=False), copy=False)
+    return _one(query, found, scope)
+
+
+def _one(query: Leaf, found: Found, scope: Scope) -> exp.Expr:
     match query:
         case Term() | Terms() | Match() | MatchPhrase():
             return _value_leaf(query, found, scope)

@@ -53,13 +53,9 @@ def command(  # noqa: PLR0913 - one for each option
     body_file: IO[bytes] | None,
     as_json: bool,
 ) -> None:
-    r"""Search logs, spans and metrics; words between which nothing stands must all occur.
+    """Search logs, spans and metrics; words between which nothing stands must all occur.
 
-    \b
-    Examples:
-      tailrace search 'timeout AND status:>=500' --from now-1h
-      tailrace search 'service.name:cart NOT severity_text:INFO' --json
-      tailrace search --body request.json --engine opensearch
+    Example: tailrace search 'timeout AND status:>=500' --from now-1h
     """
     if body_file is not None and (query is not None or from_time or to_time):
         raise UsageError("--body goes without a query, --from and --to: the body has them")

@@ -41,11 +41,15 @@ by_type: tuple[tuple[tuple[str, ...], st.SearchStrategy[Any]], ...] = (
     (IP_FIELDS, addresses),
     (BOOLEAN_FIELDS, booleans),
     (("message",), texts),
+    (("attributes.tags",), st.sampled_from(["red", "green", "Green", "we", "web-1", "y" * 8192])),
+    (("attributes.codes",), longs),
     (UNKNOWN, keywords),
 )
 pairs = st.one_of(*(st.tuples(st.sampled_from(fields), values) for fields, values in by_type))
 range_pairs = st.one_of(*(st.tuples(st.just(fields), st.just(values)) for fields, values in by_type if fields != ("message",)))
-any_field = st.sampled_from((*KEYWORD_FIELDS, *LONG_FIELDS, *DOUBLE_FIELDS, *TIME_FIELDS, *IP_FIELDS, *BOOLEAN_FIELDS, "message", *UNKNOWN))
+any_field = st.sampled_from(
+    ("attributes.tags", "attributes.codes", *KEYWORD_FIELDS, *LONG_FIELDS, *DOUBLE_FIELDS, *TIME_FIELDS, *IP_FIELDS, *BOOLEAN_FIELDS, "message", *UNKNOWN)
+)
 minimums = st.sampled_from([1, 2, 0, -1, "50%", "-25%", "75%", "100%", "1<50%", "0<1 2<75%", 5])
 
 

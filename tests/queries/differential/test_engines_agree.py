@@ -61,7 +61,7 @@ def _alike(engines: Engines, body: dict[str, Any]) -> None:
     assert not found, f"{found}\n{json.dumps(body, ensure_ascii=False)}"
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(body=searches(), default=st.booleans())
 def test_both_engines_answer_alike(engines: Engines, body: dict[str, Any], default: bool) -> None:
     _alike(engines, {key: value for key, value in body.items() if key != "sort" or not default})
