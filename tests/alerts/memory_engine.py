@@ -17,7 +17,7 @@ class MemoryEngine:
     documents: list[dict[str, Any]] = field(default_factory=list)
     is_down: bool = False
 
-    def add(self, event_id: str, time_us: int, observed_us: int | None = None, **fields: Any) -> None:
+    def add(self, event_id: str, time_us: int, *, observed_us: Any = None, **fields: Any) -> None:
         self.documents.append({"_id": event_id, "@timestamp": time_us, "observed_timestamp": observed_us or time_us, **fields})
 
     def search(self, table: TableName, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.options import NOT_YET, NOT_YET_TYPES
-from alerts.rule import AnyType, FrequencyType
+from alerts.rule import AnyType, FrequencyType, Rule
 from alerts.rule_file import parse_rule, read_rule, read_rules
 from tailrace.clock import US_PER_MINUTE, US_PER_S
 from tailrace.errors import FileError
@@ -38,7 +38,7 @@ priority: 1
 SMALL = "type: any\nalert: debug\n"
 
 
-def rule_of(text: str, path: str = "rules/r.yaml"):  # noqa: ANN201 - a rule
+def rule_of(text: str, path: str = "rules/r.yaml") -> Rule:
     return parse_rule(parse_yaml(text.encode(), path))
 
 

@@ -4,11 +4,11 @@ import pyarrow as pa
 import pytest
 
 from tailrace import forms
-from tailrace.schema import LOGS, SPANS, TABLE_NAMES, TABLES, FieldType
+from tailrace.schema import LOGS, SPANS, TABLE_NAMES, TABLES, FieldType, TableName
 
 
 @pytest.mark.parametrize("name", TABLE_NAMES)
-def test_names_columns_and_aliases_are_unique_in_a_table(name: str) -> None:
+def test_names_columns_and_aliases_are_unique_in_a_table(name: TableName) -> None:
     fields = TABLES[name].fields
     names = [word for field in fields for word in (field.name, *field.aliases)]
     assert len(names) == len(set(names))
@@ -16,7 +16,7 @@ def test_names_columns_and_aliases_are_unique_in_a_table(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLE_NAMES)
-def test_columns_have_no_dots_and_are_lower_case(name: str) -> None:
+def test_columns_have_no_dots_and_are_lower_case(name: TableName) -> None:
     assert all(field.column.replace("_", "").isalnum() and field.column == field.column.lower() for field in TABLES[name].fields)
 
 
