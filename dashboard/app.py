@@ -6,7 +6,8 @@ from dashboard import theme
 
 st.set_page_config(page_title="Tailrace", page_icon=":material/waves:", layout="wide", initial_sidebar_state="auto")
 st.html(theme.CSS)
-st.logo(":material/waves:", size="large")
+with st.sidebar:
+    st.html('<div class="tailrace-mark">tail<span>race</span></div>')
 
 page = st.navigation(
     {

@@ -27,14 +27,21 @@ OTHER_COLOURS: Final = ("#4c78dd", "#2aa198", "#b58900", "#a35fc4", "#d9713c", "
 
 CSS: Final = """
 <style>
-.block-container { padding-top: 3.1rem; padding-bottom: 3rem; max-width: 1500px; }
-[data-testid="stMetric"] { background: var(--st-secondary-background-color); border-radius: 10px; padding: 12px 16px; }
-[data-testid="stMetricValue"] { font-size: 1.65rem; font-weight: 600; }
+.block-container { padding-top: 2.2rem !important; padding-bottom: 3rem !important; max-width: 1560px; }
+[data-testid="stMetric"] { background: #f6f7f9; border-radius: 10px; padding: 10px 16px; }
+[data-testid="stMetricValue"] { font-size: 1.6rem; font-weight: 600; }
 [data-testid="stMetricLabel"] p { font-size: .8rem; opacity: .75; }
-h1 { font-size: 1.55rem !important; padding: 0 0 .4rem 0 !important; } h2, h3 { font-size: 1.05rem !important; }
-[data-testid="stSidebarHeader"] { padding-bottom: 0; }
+h1 { font-size: 1.6rem !important; padding: 0 0 .35rem 0 !important; } h2, h3 { font-size: 1.05rem !important; padding-bottom: .3rem !important; }
 code { font-size: .82rem; }
-@media (max-width: 900px) { .block-container { padding-left: 1rem; padding-right: 1rem; } [data-testid="stMetricValue"] { font-size: 1.25rem; } }
+.st-key-fields button { justify-content: flex-start; text-align: left; min-height: 1.7rem; padding: 0 .2rem; font-size: .82rem; }
+.st-key-fields button:hover { text-decoration: underline; }
+.st-key-fields [data-testid="stExpander"] summary { padding: .25rem .6rem; font-size: .85rem; }
+.st-key-fields [data-testid="stVerticalBlock"] { gap: .15rem; }
+.st-key-query-list button { justify-content: flex-start; }
+.tailrace-mark { font-size: 1.25rem; font-weight: 700; letter-spacing: -.02em; padding: .1rem 0 .2rem .2rem; }
+.tailrace-mark span { color: #3563e9; }
+@media (prefers-color-scheme: dark) { [data-testid="stMetric"] { background: rgb(128 128 128 / 14%); } }
+@media (max-width: 900px) { .block-container { padding-left: 1rem !important; padding-right: 1rem !important; } [data-testid="stMetricValue"] { font-size: 1.2rem; } }
 </style>
 """
 """Constant text of ours; no data ever goes into it."""
@@ -59,7 +66,7 @@ def histogram_chart(frame: pd.DataFrame, height: int = 150) -> alt.Chart:
         alt.Chart(drawn)
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("start:T", bin="binned", title=None, axis=alt.Axis(grid=False, labelOverlap=True)),
+            x=alt.X("start:T", bin="binned", title=None, axis=alt.Axis(grid=False, labelOverlap=True, format=_time_format(frame))),
             x2="end:T",
             y=alt.Y("count:Q", title=None, stack="zero", axis=alt.Axis(tickCount=4, format="~s", gridOpacity=0.4)),
             color=alt.Color("group:N", scale=alt.Scale(domain=ordered, range=colours), legend=legend),
@@ -75,6 +82,14 @@ def histogram_chart(frame: pd.DataFrame, height: int = 150) -> alt.Chart:
         .configure_view(strokeWidth=0)
     )
     return chart
+
+
+def _time_format(frame: pd.DataFrame) -> str:
+    """Answer how much of a time an axis must say."""
+    length = frame["end"].max() - frame["start"].min()
+    if length <= pd.Timedelta(minutes=6):
+        return "%H:%M:%S"
+    return "%H:%M" if length <= pd.Timedelta(hours=26) else "%b %d %H:%M"
 
 
 def line_chart(frame: pd.DataFrame, x: str, y: str, colour: str | None = None, height: int = 260) -> alt.Chart:

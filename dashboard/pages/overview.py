@@ -59,13 +59,14 @@ with right, shown_errors():
     st.subheader("Alerts", anchor=False)
     alert_panel.recent()
     st.subheader("Latest errors", anchor=False)
-    newest, _ = searches.hits(engine, "logs", searches.query_of("severity_text:(ERROR OR FATAL)", span), size=8)
+    newest, _ = searches.hits(engine, "logs", searches.query_of("severity_text:(ERROR OR FATAL)", span), size=20)
     if newest.empty:
         st.caption("None in this range.")
     else:
+        newest = newest[newest["log.format"] == "app.json"] if "log.format" in newest and (newest["log.format"] == "app.json").any() else newest
         columns = [name for name in ("@timestamp", "service.name", "message") if name in newest]
         st.dataframe(
-            newest[columns],
+            newest[columns].head(8),
             hide_index=True,
             column_config={"@timestamp": st.column_config.DatetimeColumn("Time", format="HH:mm:ss"), "service.name": "Service", "message": "Message"},
         )

@@ -12,7 +12,7 @@ with shown_errors():
     names = [query.name for query in queries]
     wanted = parameter("query")
     left, right = st.columns([1.2, 3.2])
-    with left:
+    with left, st.container(key="query-list"):
         for query in queries:
             is_chosen = query.name == (wanted or names[0])
             if st.button(query.title, key=f"query-{query.name}", type="secondary" if is_chosen else "tertiary", width="stretch", help=query.description):

@@ -20,10 +20,11 @@ def sidebar(engine: SearchEngine, query: Mapping[str, Any], rows: pd.DataFrame, 
     if not present:
         return
     tops = searches.top_values(engine, "logs", query, present)
-    for name, values in tops.items():
-        if not values.empty:
-            with st.expander(name.removeprefix("attributes."), expanded=name in LISTED[:3]):
-                _values(name, values, text)
+    with st.container(key="fields"):
+        for name, values in tops.items():
+            if not values.empty:
+                with st.expander(name.removeprefix("attributes."), expanded=name in LISTED[:3]):
+                    _values(name, values, text)
 
 
 def _attributes(rows: pd.DataFrame) -> list[str]:
