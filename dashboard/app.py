@@ -6,8 +6,7 @@ from dashboard import theme
 
 st.set_page_config(page_title="Tailrace", page_icon=":material/waves:", layout="wide", initial_sidebar_state="auto")
 st.html(theme.CSS)
-with st.sidebar:
-    st.html('<div class="tailrace-mark">tail<span>race</span></div>')
+st.logo(theme.LOGO, size="large")
 
 page = st.navigation(
     {

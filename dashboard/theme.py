@@ -38,13 +38,21 @@ code { font-size: .82rem; }
 .st-key-fields [data-testid="stExpander"] summary { padding: .25rem .6rem; font-size: .85rem; }
 .st-key-fields [data-testid="stVerticalBlock"] { gap: .15rem; }
 .st-key-query-list button { justify-content: flex-start; }
-.tailrace-mark { font-size: 1.25rem; font-weight: 700; letter-spacing: -.02em; padding: .1rem 0 .2rem .2rem; }
-.tailrace-mark span { color: #3563e9; }
+@media (max-width: 1000px) { .st-key-fields { display: none; } }
 @media (prefers-color-scheme: dark) { [data-testid="stMetric"] { background: rgb(128 128 128 / 14%); } }
 @media (max-width: 900px) { .block-container { padding-left: 1rem !important; padding-right: 1rem !important; } [data-testid="stMetricValue"] { font-size: 1.2rem; } }
 </style>
 """
 """Constant text of ours; no data ever goes into it."""
+
+
+LOGO: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="32" viewBox="0 0 150 32">'
+    '<path d="M3 12c4-5 8-5 12 0s8 5 12 0M3 20c4-5 8-5 12 0s8 5 12 0" fill="none" stroke="#3563e9" stroke-width="3.2" stroke-linecap="round"/>'
+    '<text x="37" y="23" font-family="Source Sans,Helvetica,Arial,sans-serif" font-size="22" font-weight="700" fill="#5b6b86">tail'
+    '<tspan fill="#3563e9">race</tspan></text></svg>'
+)
+"""The wordmark, in colours that both themes carry."""
 
 
 def colours_of(groups: list[str]) -> tuple[list[str], list[str]]:
@@ -66,7 +74,7 @@ def histogram_chart(frame: pd.DataFrame, height: int = 150) -> alt.Chart:
         alt.Chart(drawn)
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("start:T", bin="binned", title=None, axis=alt.Axis(grid=False, labelOverlap=True, format=_time_format(frame))),
+            x=alt.X("start:T", bin="binned", title=None, axis=alt.Axis(grid=False, labelOverlap=True, formatType="time", format=_time_format(frame))),
             x2="end:T",
             y=alt.Y("count:Q", title=None, stack="zero", axis=alt.Axis(tickCount=4, format="~s", gridOpacity=0.4)),
             color=alt.Color("group:N", scale=alt.Scale(domain=ordered, range=colours), legend=legend),

@@ -16,10 +16,11 @@ function time(ms) {
   return ms < 1000 ? ms.toFixed(ms < 10 ? 1 : 0) + " ms" : (ms / 1000).toFixed(2) + " s";
 }
 
+const colours = new Map();
+
 function colourOf(service) {
-  let hash = 7;
-  for (const letter of service) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
-  return hash % COLOURS;
+  if (!colours.has(service)) colours.set(service, colours.size % COLOURS);
+  return colours.get(service);
 }
 
 function axis(total, parent) {
@@ -66,6 +67,7 @@ export default function (component) {
   const toggle = id => { closed.has(id) ? closed.delete(id) : closed.add(id); draw(); };
   function draw() {
     root.replaceChildren();
+    colours.clear();
     if (!data || !data.rows.length) return;
     axis(data.total_ms, root);
     let hiddenBelow = Infinity;
