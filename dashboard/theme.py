@@ -74,7 +74,9 @@ def histogram_chart(frame: pd.DataFrame, height: int = 150) -> alt.Chart:
         alt.Chart(drawn)
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("start:T", bin="binned", title=None, axis=alt.Axis(grid=False, labelOverlap=True, formatType="time", format=_time_format(frame))),
+            x=alt.X(
+                "start:T", bin="binned", title=None, axis=alt.Axis(grid=False, labelOverlap=True, labelExpr=f"utcFormat(datum.value, '{_time_format(frame)}')")
+            ),
             x2="end:T",
             y=alt.Y("count:Q", title=None, stack="zero", axis=alt.Axis(tickCount=4, format="~s", gridOpacity=0.4)),
             color=alt.Color("group:N", scale=alt.Scale(domain=ordered, range=colours), legend=legend),
@@ -98,6 +100,22 @@ def _time_format(frame: pd.DataFrame) -> str:
     if length <= pd.Timedelta(minutes=6):
         return "%H:%M:%S"
     return "%H:%M" if length <= pd.Timedelta(hours=26) else "%b %d %H:%M"
+
+
+def duration_chart(frame: pd.DataFrame, height: int = 150) -> alt.Chart:
+    """Draw how many requests (``requests``) took how long (``ms``), in up to 40 bars."""
+    drawn: alt.Chart = (
+        alt.Chart(frame)
+        .mark_bar(color=PRIMARY, binSpacing=1)
+        .encode(
+            x=alt.X("ms:Q", bin=alt.Bin(maxbins=40), title="response time in ms", axis=alt.Axis(grid=False)),
+            y=alt.Y("sum(requests):Q", title=None, axis=alt.Axis(tickCount=3, format="~s")),
+            tooltip=[alt.Tooltip("ms:Q", bin=alt.Bin(maxbins=40)), alt.Tooltip("sum(requests):Q", title="requests")],
+        )
+        .properties(height=height)
+        .configure_view(strokeWidth=0)
+    )
+    return drawn
 
 
 def line_chart(frame: pd.DataFrame, x: str, y: str, colour: str | None = None, height: int = 260) -> alt.Chart:

@@ -73,8 +73,4 @@ def _latencies(histogram: list[Mapping[str, Any]]) -> None:
     if not histogram:
         return
     frame = pd.DataFrame([(entry["Value"] * 1000, entry["Count"]) for entry in histogram], columns=["ms", "requests"])
-    width = max(frame["ms"].max() / 40, 0.5)
-    frame["ms"] = (frame["ms"] // width) * width
-    summed = frame.groupby("ms")["requests"].sum().reset_index()
-    st.caption("Response times in milliseconds")
-    st.bar_chart(summed, x="ms", y="requests", height=140, color=theme.PRIMARY)
+    st.altair_chart(theme.duration_chart(frame), width="stretch")
