@@ -11,18 +11,18 @@ st.logo(theme.LOGO, size="large")
 page = st.navigation(
     {
         "": [
-            st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:", default=True),
-            st.Page("pages/explore.py", title="Explore", icon=":material/search:", url_path="explore"),
+            st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page("views/explore.py", title="Explore", icon=":material/search:", url_path="explore"),
         ],
         "Traces": [
-            st.Page("pages/trace_map.py", title="Trace map", icon=":material/hub:", url_path="map"),
-            st.Page("pages/traces.py", title="Traces", icon=":material/account_tree:", url_path="traces"),
+            st.Page("views/trace_map.py", title="Trace map", icon=":material/hub:", url_path="map"),
+            st.Page("views/traces.py", title="Traces", icon=":material/account_tree:", url_path="traces"),
         ],
         "Ask and watch": [
-            st.Page("pages/saved_queries.py", title="Saved queries", icon=":material/database:", url_path="queries"),
-            st.Page("pages/alert_rules.py", title="Alerts", icon=":material/notifications:", url_path="alerts"),
+            st.Page("views/saved_queries.py", title="Saved queries", icon=":material/database:", url_path="queries"),
+            st.Page("views/alert_rules.py", title="Alerts", icon=":material/notifications:", url_path="alerts"),
         ],
-        "Operate": [st.Page("pages/pipeline.py", title="Pipeline", icon=":material/valve:", url_path="pipeline")],
+        "Operate": [st.Page("views/pipeline.py", title="Pipeline", icon=":material/valve:", url_path="pipeline")],
     }
 )
 page.run()

@@ -33,11 +33,12 @@ CSS: Final = """
 [data-testid="stMetricLabel"] p { font-size: .8rem; opacity: .75; }
 h1 { font-size: 1.6rem !important; padding: 0 0 .35rem 0 !important; } h2, h3 { font-size: 1.05rem !important; padding-bottom: .3rem !important; }
 code { font-size: .82rem; }
-.st-key-fields button { justify-content: flex-start; text-align: left; min-height: 1.7rem; padding: 0 .2rem; font-size: .82rem; }
+.st-key-fields button, .st-key-fields button * { justify-content: flex-start !important; text-align: left !important; }
+.st-key-fields button { min-height: 1.55rem !important; height: 1.55rem; padding: 0 .2rem !important; } .st-key-fields button p { font-size: .82rem; }
 .st-key-fields button:hover { text-decoration: underline; }
 .st-key-fields [data-testid="stExpander"] summary { padding: .25rem .6rem; font-size: .85rem; }
 .st-key-fields [data-testid="stVerticalBlock"] { gap: .15rem; }
-.st-key-query-list button { justify-content: flex-start; }
+.st-key-query-list button, .st-key-query-list button * { justify-content: flex-start !important; text-align: left !important; }
 @media (max-width: 1000px) { .st-key-fields { display: none; } }
 @media (prefers-color-scheme: dark) { [data-testid="stMetric"] { background: rgb(128 128 128 / 14%); } }
 @media (max-width: 900px) { .block-container { padding-left: 1rem !important; padding-right: 1rem !important; } [data-testid="stMetricValue"] { font-size: 1.2rem; } }

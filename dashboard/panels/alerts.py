@@ -35,7 +35,7 @@ def firing_banner() -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.badge(f"{len(firing)} firing", icon=":material/notifications_active:", color="red")
             st.text(f"{names}{more}")
-            st.page_link("pages/alert_rules.py", label="Look at them", icon=":material/arrow_forward:")
+            st.page_link("views/alert_rules.py", label="Look at them", icon=":material/arrow_forward:")
 
 
 def recent(limit: int = 6) -> None:

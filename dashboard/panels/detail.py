@@ -42,7 +42,7 @@ def _text(value: object) -> str:
 def _trace_link(row: "pd.Series[Any]") -> None:
     trace = row.get("trace_id")
     if isinstance(trace, str) and trace:
-        st.page_link("pages/traces.py", label="Open the trace of this event", icon=":material/account_tree:", query_params={"trace": trace})
+        st.page_link("views/traces.py", label="Open the trace of this event", icon=":material/account_tree:", query_params={"trace": trace})
 
 
 def _around(engine: SearchEngine, row: "pd.Series[Any]") -> None:

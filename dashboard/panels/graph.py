@@ -41,7 +41,7 @@ def selection(graph: Mapping[str, Any], selected: str, span: TimeRange) -> None:
         _latencies(histogram)
         name = title.split(" → ")[-1]
         st.page_link(
-            "pages/traces.py",
+            "views/traces.py",
             label="Traces of this service",
             icon=":material/account_tree:",
             query_params={"service": name, "from": span.from_text, "to": span.to_text},

@@ -42,7 +42,7 @@ with shown_errors():
                         st.rerun()
                     if right.button("Look at the events", icon=":material/search:"):
                         set_parameters(**{"from": iso_ms(one.since_us - 60_000_000), "to": iso_ms(one.last_us + 60_000_000)})
-                        st.switch_page("pages/explore.py", query_params={**st.query_params.to_dict()})
+                        st.switch_page("views/explore.py", query_params={**st.query_params.to_dict()})
     with listed:
         rows = [
             (

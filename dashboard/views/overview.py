@@ -54,7 +54,7 @@ with left, shown_errors():
             name = str(services.iloc[shown["selection"]["rows"][0]]["service"])
             quoted = name.replace("\\", "\\\\").replace('"', '\\"')
             set_parameters(q=f'service.name:"{quoted}"')
-            st.switch_page("pages/explore.py", query_params={**st.query_params.to_dict()})
+            st.switch_page("views/explore.py", query_params={**st.query_params.to_dict()})
 with right, shown_errors():
     st.subheader("Alerts", anchor=False)
     alert_panel.recent()
