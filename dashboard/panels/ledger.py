@@ -2,9 +2,9 @@
 
 import pandas as pd
 import streamlit as st
-from tailrace.ledger import Hop, read_hops
 
 from dashboard.session import settings
+from tailrace.ledger import Hop, read_hops
 
 COLUMNS = ["hop", "sink", "unit", "in", "out", "pending", "dropped", "duplicate", "joined", "dead", "lost"]
 
