@@ -1,10 +1,22 @@
-"""The name for a column of whatever type: pyarrow's arrays take a parameter for type checkers and none at run time."""
+"""Columns: the name for one of whatever type (pyarrow's arrays take a parameter for type checkers and none at run time), and the bytes of one of texts."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
     AnyArray: TypeAlias = pa.Array[Any]
 else:
     AnyArray = pa.Array
+
+Bytes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.uint8]]"
+
+
+def texts_bytes(texts: AnyArray) -> Bytes:
+    """Answer the bytes of all texts, one after another, without copying them."""
+    _, offsets, data = texts.buffers()
+    if data is None or offsets is None:
+        return np.zeros(0, np.uint8)
+    ends = np.frombuffer(memoryview(offsets), np.int32)
+    return np.frombuffer(memoryview(data), np.uint8)[ends[texts.offset] : ends[texts.offset + len(texts)]]

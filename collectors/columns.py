@@ -25,6 +25,7 @@ _LONG: Final = r"^-?[0-9]{1,18}$"
 _WHOLE_DOUBLE: Final = r"^-?[0-9]{1,15}\.0+$"
 _DOUBLE: Final = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$"
 _IPV4: Final = r"^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])$"
+_XRAY_ID: Final = r"^1-[0-9a-f]{8}-[0-9a-f]{24}$"
 _HEX32: Final = r"^[0-9a-f]{32}$"
 _HEX16: Final = r"^[0-9a-f]{16}$"
 
@@ -66,40 +67,45 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What libraries call their levels; the numbers are pino's and bunyan's (Python's are those times one, one level lower, and are words in its JSON)."""
 
-Cast = Callable[[AnyArray], tuple[AnyArray, AnyArray]]
-"""Texts go in (null: none); typed values come out, and which texts were not of the type."""
+Cast = Callable[[AnyArray], tuple[AnyArray, AnyArray | None]]
+"""Texts go in (null: none), or values of a type already; typed values come out, and which were not of the type (``None``: all were)."""
 
 
-def to_long(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
+def to_long(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Read whole numbers of 64 bits; ``12.0`` is 12."""
-    return _checked(pc.replace_substring_regex(texts, r"^(-?[0-9]{1,15})\.0+$", r"\1"), _LONG, pa.int64())
+    try:
+        return texts.cast(pa.int64()), None
+    except pa.ArrowInvalid:
+        return _checked(pc.replace_substring_regex(texts.cast(pa.string()), r"^(-?[0-9]{1,15})\.0+$", r"\1"), _LONG, pa.int64())
 
 
-def to_double(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
+def to_double(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Read decimal numbers; not NaN, not infinity."""
-    return _checked(texts, _DOUBLE, pa.float64())
+    try:
+        values = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return _checked(texts, _DOUBLE, pa.float64())
+    if pc.all(pc.is_finite(values), min_count=0).as_py():
+        return values, None
+    return _checked(texts.cast(pa.string()), _DOUBLE, pa.float64())
 
 
 def _checked(texts: AnyArray, pattern: str, kind: pa.DataType) -> tuple[AnyArray, AnyArray]:
     good = pc.fill_null(pc.match_substring_regex(texts, pattern), True)
-    if pc.all(good, min_count=0).as_py():
-        return texts.cast(kind), pc.invert(good)
     return pc.if_else(good, texts, None).cast(kind), pc.invert(good)
 
 
-def to_keyword(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
+def to_keyword(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Texts stay texts."""
-    return texts, _none_bad(texts)
+    return texts if texts.type == pa.string() else texts.cast(pa.string()), None
 
 
-def to_ip(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
+def to_ip(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Read IP addresses: version 4 by a pattern, the others one by one, in their shortest form."""
-    good = pc.fill_null(pc.match_substring_regex(texts, _IPV4), True)
-    if pc.all(good, min_count=0).as_py():
-        return texts, pc.invert(good)
+    if pc.all(pc.match_substring_regex(texts, _IPV4), min_count=0).as_py():
+        return texts, None
     values = [_address(text) if text is not None else None for text in texts.to_pylist()]
-    found = pa.array(values, pa.string())
-    return found, pc.and_(pc.is_null(found), pc.is_valid(texts))
+    return _with_bad(texts, pa.array(values, pa.string()))
 
 
 def _address(text: str) -> str | None:
@@ -109,21 +115,28 @@ def _address(text: str) -> str | None:
         return None
 
 
-def to_trace_id(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Bring trace ids to 32 hex digits; what is none is no error, and is left out."""
-    short = pc.replace_substring_regex(texts, "^1-([0-9a-f]{8})-([0-9a-f]{24})$", r"\1\2")
-    return _normal(short, _HEX32, normal_trace_id), _none_bad(texts)
+def _with_bad(texts: AnyArray, found: AnyArray) -> tuple[AnyArray, AnyArray | None]:
+    return found, pc.and_(pc.is_null(found), pc.is_valid(texts)) if found.null_count > texts.null_count else None
 
 
-def to_span_id(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Bring span ids to 16 hex digits; what is none is left out."""
-    return _normal(texts, _HEX16, normal_span_id), _none_bad(texts)
+def to_trace_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
+    """Bring trace ids to 32 hex digits; X-Ray's and those of load balancers (``Root=1-...``) as whole columns, others one by one."""
+    start = len("Root=") if pc.all(pc.starts_with(texts, "Root="), min_count=0).as_py() else 0
+    short = pc.utf8_slice_codeunits(texts, start) if start else texts
+    if pc.all(pc.match_substring_regex(short, _XRAY_ID), min_count=0).as_py():
+        return pc.binary_join_element_wise(pc.utf8_slice_codeunits(short, 2, 10), pc.utf8_slice_codeunits(short, 11), ""), None
+    return _normal(texts, _HEX32, normal_trace_id)
 
 
-def _normal(texts: AnyArray, pattern: str, normal: Callable[[str], str | None]) -> AnyArray:
-    if pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py():
-        return texts
-    return pa.array([normal(text) if text is not None else None for text in texts.to_pylist()], pa.string())
+def to_span_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
+    """Bring span ids to 16 hex digits."""
+    return _normal(texts, _HEX16, normal_span_id)
+
+
+def _normal(texts: AnyArray, pattern: str, normal: Callable[[str], str | None]) -> tuple[AnyArray, AnyArray | None]:
+    if pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py() and not pc.any(pc.match_substring_regex(texts, "^0+$"), min_count=0).as_py():
+        return texts, None
+    return _with_bad(texts, pa.array([normal(text) if text is not None else None for text in texts.to_pylist()], pa.string()))
 
 
 CASTS: Final[Mapping[str, Cast]] = MappingProxyType(
@@ -227,7 +240,3 @@ def _auto(texts: AnyArray, received_us: int) -> AnyArray:
 _TIMES: Final[Mapping[str, Callable[[AnyArray, int], AnyArray]]] = MappingProxyType(
     {"iso": _iso, "epoch_s": _epoch(1e6), "epoch_ms": _epoch(1e3), "clf": _clf, "syslog": _syslog, "auto": _auto}
 )
-
-
-def _none_bad(texts: AnyArray) -> AnyArray:
-    return pa.repeat(pa.scalar(False), len(texts))

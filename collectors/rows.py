@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +21,7 @@ from collectors.splits import SPLITS
 from tailrace.forms import ARROW_TYPES, arrow_schema
 from tailrace.schema import LOGS, FieldType
 
+ID_TYPES: Final = frozenset({"trace_id", "span_id"})
 KINDS: Final = MappingProxyType({one.name: one for one in LOGS.fields})
 
 
@@ -49,7 +51,7 @@ def rows_of(one: Format, lines: Lines) -> Rows:
     work = _Work(lines)
     for column in one.columns:
         if column.source in found.columns:
-            _take_up(work, one, column, found.columns[column.source])
+            _take_up(work, one, column, found.columns[column.source], found)
     _take_up_unnamed(work, one, found)
     _add_time(work, one, found)
     _add_severity(work, one, found)
@@ -60,26 +62,39 @@ def rows_of(one: Format, lines: Lines) -> Rows:
     return Rows(table.filter(kept), pc.sum(found.headers).as_py(), found.types, np.asarray(kept.to_numpy(zero_copy_only=False), dtype=bool))
 
 
-def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray) -> None:
-    if column.nulls:
-        texts = pc.if_else(pc.is_in(texts, pa.array(column.nulls)), None, texts)
+def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: Fields) -> None:
+    texts = _without(texts, [text for text in column.nulls if text not in found.nulls])
+    if texts.null_count == len(texts):
+        return
     if column.type in SPLIT_TYPES:
-        found = SPLITS[column.type](column, texts)
-        for name, values in found.items():
-            _take_up(work, one, Column(name, field=name, type=_type_of(name), nulls=()), values)
+        for name, values in SPLITS[column.type](column, texts).items():
+            _take_up(work, one, Column(name, field=name, type=_type_of(name), nulls=()), values, found)
         return
     values, bad = CASTS[column.type](texts)
     if column.scale != 1.0:
         values = _scaled(values.cast(pa.float64()), column.scale)
-    if pc.any(bad, min_count=0).as_py():
-        _keep_bad(work, one, column, texts, bad)
+    if bad is not None:
+        _keep_bad(work, one, column, pc.if_else(bad, texts, None), found)
     if column.field:
-        kind = KINDS[column.field].type
-        values = values.cast(ARROW_TYPES[kind])
+        values = _as(values, ARROW_TYPES[KINDS[column.field].type])
         known = work.fields.get(column.field)
         work.fields[column.field] = values if known is None else pc.coalesce(known, values)
     elif column.attribute:
         work.attributes[column.attribute] = (COLUMN_TYPES.get(column.type, FieldType.KEYWORD), values)
+
+
+def _without(texts: AnyArray, nulls: list[str]) -> AnyArray:
+    """Make texts null that stand for nothing; of a column that was read as numbers already, the numbers that they say."""
+    for null in nulls:
+        if texts.type == pa.string():
+            texts = pc.if_else(pc.equal(texts, null), None, texts)
+        elif null.lstrip("-").isdigit():
+            texts = pc.if_else(pc.equal(texts, pa.scalar(int(null)).cast(texts.type)), None, texts)
+    return texts
+
+
+def _as(values: AnyArray, kind: pa.DataType) -> AnyArray:
+    return values if values.type == kind else values.cast(kind)
 
 
 def _scaled(values: AnyArray, scale: float) -> AnyArray:
@@ -88,12 +103,12 @@ def _scaled(values: AnyArray, scale: float) -> AnyArray:
     return pc.divide(values, float(whole)) if whole > 1 and abs(whole * scale - 1) < 1e-12 else pc.multiply(values, scale)
 
 
-def _keep_bad(work: _Work, one: Format, column: Column, texts: AnyArray, bad: AnyArray) -> None:
-    """In JSON a member may well be of another kind than its name says: it is an attribute then. Elsewhere its line is partial."""
-    if one.reader == "json":
-        work.attributes[column.source] = (FieldType.KEYWORD, pc.if_else(bad, texts, None))
+def _keep_bad(work: _Work, one: Format, column: Column, bad: AnyArray, found: Fields) -> None:
+    """In JSON a member may well be of another kind than its name says, and anywhere an id may be of another system: it is an attribute then. Else its line is partial."""
+    if one.reader == "json" or column.type in ID_TYPES:
+        work.attributes[found.names.get(column.source, column.source)] = (FieldType.KEYWORD, bad.cast(pa.string()))
     else:
-        work.faults.append((f"{column.source} is no {column.type}", bad))
+        work.faults.append((f"{column.source} is no {column.type}", pc.is_valid(bad)))
 
 
 def _type_of(name: str) -> str:
@@ -106,7 +121,7 @@ def _take_up_unnamed(work: _Work, one: Format, found: Fields) -> None:
     named = {column.source for column in one.columns} | {one.time_source, one.severity_source, one.message}
     for name, values in found.columns.items():
         if name not in named:
-            kept = pc.if_else(pc.equal(values, "-"), None, values)
+            kept = values if "-" in found.nulls else pc.if_else(pc.equal(values, "-"), None, values)
             work.attributes[name] = (FieldType.KEYWORD, kept)
 
 
@@ -135,7 +150,6 @@ def _add_severity(work: _Work, one: Format, found: Fields) -> None:
 
 def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
     lines, origin = work.lines, work.lines.origin
-    failed = pc.is_valid(found.reason)
     given: dict[str, AnyArray | str] = {
         "event_id": lines.event_id,
         "cloud.account.id": origin.account,
@@ -146,43 +160,52 @@ def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
         "log.source": origin.source,
         "stream.name": origin.stream,
     }
-    own: dict[str, AnyArray | str] = {**one.constants, **work.fields, **given}
+    own: dict[str, AnyArray | str | int] = {**one.constants, **work.fields, **given, "revision": 0, "observed_timestamp": lines.received_us}
     for name, value in (("service.name", origin.service), ("host.name", origin.host)):
         if value:
             known = own.get(name)
-            own[name] = value if known is None or isinstance(known, str) else pc.fill_null(known, value)
-    own["message"], own["raw"] = _message(work, one, found, failed)
-    own["attributes"] = json_objects(work.attributes, found.attributes) if work.attributes or found.attributes is not None else ""
-    own["parse_status"], own["parse_error"] = _verdict(work, found, failed)
-    own["revision"] = pa.repeat(pa.scalar(0, pa.int64()), len(lines))
-    own["observed_timestamp"] = pa.repeat(pa.scalar(lines.received_us, pa.int64()), len(lines)).cast(TIME)
+            own[name] = value if known is None or isinstance(known, str | int) else pc.fill_null(known, value)
+    own["message"], own["raw"] = _message(work, one, found)
+    own["attributes"] = json_objects(work.attributes, found.attributes) if work.attributes else found.attributes if found.attributes is not None else ""
+    own["parse_status"], own["parse_error"] = _verdict(work, found)
     schema = arrow_schema("logs")
     arrays = [_array(own.get(one_field.name, ""), kind.type, len(lines)) for one_field, kind in zip(LOGS.fields, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _array(value: AnyArray | str, kind: pa.DataType, length: int) -> AnyArray:
-    if isinstance(value, str):
-        return pa.repeat(pa.scalar(value, pa.string()), length) if value else pa.array([None] * length, kind)
-    return value if value.type == kind else value.cast(kind)
+def _array(value: AnyArray | str | int, kind: pa.DataType, length: int) -> AnyArray:
+    if isinstance(value, str | int):
+        return _constant(None if value == "" else value, kind, 1 << max(length - 1, 255).bit_length()).slice(0, length)
+    return _as(value, kind)
 
 
-def _message(work: _Work, one: Format, found: Fields, failed: AnyArray) -> tuple[AnyArray, AnyArray | str]:
-    """Answer the message, and the line where the message is not the line. A failed line is its own message; so is one without the member that is the message."""
-    text = work.lines.text
+@lru_cache(maxsize=2048)
+def _constant(value: str | int | None, kind: pa.DataType, length: int) -> AnyArray:
+    """Columns of one value are made once and cut."""
+    one: AnyArray = pa.array([value], kind)
+    return one.take(pa.array(np.zeros(length, np.int64)))
+
+
+def _message(work: _Work, one: Format, found: Fields) -> tuple[AnyArray, AnyArray | str]:
+    """Answer the message, and the line where the message is not the line. A line that could not be read is its own message; so is one without the member that is the message."""
+    text: AnyArray = work.lines.text
     if one.message == "line" or one.message not in found.columns:
         return text, ""
-    values = pc.if_else(failed, None, found.columns[one.message])
+    values = found.columns[one.message].cast(pa.string())
+    if not values.null_count:
+        return values, text
     return pc.coalesce(values, text), pc.if_else(pc.is_valid(values), text, None)
 
 
-def _verdict(work: _Work, found: Fields, failed: AnyArray) -> tuple[AnyArray, AnyArray]:
-    length = len(work.lines)
-    if not work.faults:
-        status = pc.if_else(failed, "failed", "parsed") if pc.any(failed, min_count=0).as_py() else pa.repeat(pa.scalar("parsed"), length)
-        return status, found.reason
+def _verdict(work: _Work, found: Fields) -> tuple[AnyArray | str, AnyArray | str]:
     texts = [pc.if_else(bad, f"; {reason}", "") for reason, bad in work.faults]
+    if found.faults is not None and found.faults.null_count < len(found.faults):
+        texts.append(pc.fill_null(pc.binary_join_element_wise("; ", found.faults, "", null_handling="emit_null"), ""))
+    if not texts and found.reason.null_count == len(found.reason):
+        return "parsed", ""
+    failed = pc.is_valid(found.reason)
+    if not texts:
+        return pc.if_else(failed, "failed", "parsed"), found.reason
     faults = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*texts, ""), 2)
     error = pc.coalesce(found.reason, pc.if_else(pc.equal(faults, ""), None, faults))
-    status = pc.if_else(failed, "failed", pc.if_else(pc.is_valid(error), "partial", "parsed"))
-    return status, error
+    return pc.if_else(failed, "failed", pc.if_else(pc.is_valid(error), "partial", "parsed")), error

@@ -1,15 +1,18 @@
-r"""Fields with a separator between, in quotes where they hold one: VPC flow logs, load balancers, access logs.
+r"""Fields with a separator between, in quotes where they hold one: VPC flow logs, load balancers, S3.
 
-The whole column goes through Arrow's CSV reader, with a number before each line that shows which lines it left out. What CSV does not mean the same by (a quote in the middle of a field, an odd
-number of quotes, a backslash before one, a line break) and lines with another number of fields are cut one by one by a pattern. Fields beyond those that the format names are
-kept as ``field_<n>``; fewer than ``options.least`` is no line of the format.
+The whole column goes through Arrow's CSV reader, with a number before each line that shows which lines it left out, and numbers are read as such; if one is none, all is read again as texts. What
+CSV does not mean the same by (quotes that do not stand around a whole field, a backslash, brackets around a blank, a line break) and lines with another number of fields are cut one by one
+by a pattern. Fields beyond those that the format names are kept as ``field_<n>``; fewer than ``options.least`` is no line of the format. ``-`` is null.
 
 With ``options.header`` a line of column names says the order of the fields for the lines of its source that follow.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from threading import Lock
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -17,13 +20,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray
+from collectors.arrays import AnyArray, texts_bytes
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
 
 MAX_REMEMBERED: Final = 10_000
+LOOKED_AT: Final = 9
+"""First lines that are looked at for how many fields a line has."""
+
 _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?=\s|$)|\[([^\]]*)\](?=\s|$)|(\S+)')
-_ODD: Final = r'\\|[^ "]"[^ "]|[^ ]"[^ ]*"|[\r\n]|\["'
+_ODD: Final[Mapping[bytes, str]] = MappingProxyType(
+    {
+        b'"': r'[^ ]"[^ "]|^[^"]*("[^"]*"[^"]*)*"[^"]*$|""[^ ]|[^ ]""',
+        b"[": r"(^| )\[[^\]]* ",
+        b"\\": r"\\",
+        b"\r": r"\r",
+        b"\n": r"\n",
+        b"\t": r"\t",
+        b"\x0b": r"\v",
+        b"\x0c": r"\f",
+    }
+)
+"""What CSV reads otherwise than we do, asked only where the byte is there at all."""
+
+_TYPES: Final = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
 _HEADERS: dict[tuple[str, str], tuple[str, ...]] = {}
 _LOCK: Final = Lock()
 
@@ -57,45 +77,94 @@ def _remember(format_: Format, source: str, header: str) -> tuple[str, ...]:
 
 
 def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyArray | None) -> Fields:
-    least = int(format_.options.get("least", len(names)))
-    width = _width(lines, headers, names)
-    fast, numbers = _by_csv(lines, width)
-    slow_numbers = np.setdiff1d(np.arange(len(lines)), numbers, assume_unique=True)
-    slow = [_tokens(str(lines[int(number)])) for number in slow_numbers]
-    widest = max([width, *(len(tokens) for tokens in slow)])
-    order = np.argsort(np.concatenate([numbers, slow_numbers]), kind="stable")
-    columns = {}
-    for at in range(widest):
-        own = fast[at] if at < len(fast) else pa.nulls(len(numbers), pa.string())
-        rest = pa.array([tokens[at] if at < len(tokens) else None for tokens in slow], pa.string())
-        columns[names[at] if at < len(names) else f"field_{at + 1}"] = pa.concat_arrays([own, rest]).take(pa.array(order))
-    counts = np.concatenate([np.full(len(numbers), width), np.array([len(tokens) for tokens in slow], dtype=np.int64)])[order]
-    return Fields(columns, _reasons(counts, least, headers), headers=headers)
+    width = _width(lines, headers) or len(names)
+    kinds = {column.source: _TYPES[column.type] for column in format_.columns if column.type in _TYPES}
+    nulls = ("-",) if all("-" in column.nulls for column in format_.columns) else ()
+    called = [names[at] if at < len(names) else f"field_{at + 1}" for at in range(width)]
+    fast, numbers = _by_csv(lines, [kinds.get(name, pa.string()) for name in called], nulls)
+    counts = np.full(len(lines), width)
+    columns = dict(zip(called, fast, strict=False))
+    if len(numbers) < len(lines):
+        columns, counts = _with_slow(lines, names, columns, numbers, counts, nulls)
+    return Fields(columns, _reasons(counts, int(format_.options.get("least", len(names))), headers), headers=headers, nulls=nulls)
 
 
-def _width(lines: AnyArray, headers: AnyArray | None, names: Sequence[str]) -> int:
-    """The number of fields of the first line that is no header: most lines of a batch have as many."""
-    first = next((str(line) for number, line in enumerate(lines[:50]) if headers is None or not headers[number].as_py()), "")
-    return len(_tokens(first)) or len(names)
+def _width(lines: AnyArray, headers: AnyArray | None) -> int:
+    """The number of fields that most of the first lines have which are no headers."""
+    bodies = lines if headers is None else lines.filter(pc.invert(headers))
+    widths = Counter(len(_tokens(str(line))) for line in islice(bodies, LOOKED_AT))
+    return widths.most_common(1)[0][0] if widths else 0
 
 
-def _by_csv(lines: AnyArray, width: int) -> tuple[list[AnyArray], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+def _by_csv(lines: AnyArray, kinds: Sequence[pa.DataType], nulls: Sequence[str]) -> tuple[list[AnyArray], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
     """Answer the columns of the lines that CSV reads right, and their numbers."""
-    odd = pc.or_(pc.match_substring_regex(lines, _ODD), pc.equal(pc.bit_wise_and(pc.count_substring(lines, '"'), 1), 1))
-    plain = pc.indices_nonzero(pc.invert(pc.or_(odd, pc.match_substring(lines, "["))))
-    if not len(plain):
-        return [], np.array([], dtype=np.int64)
-    numbered = pc.binary_join_element_wise(plain.cast(pa.string()), lines.take(plain), " ")
-    body = "\n".join(numbered.to_pylist()).encode("utf-8", "replace")
-    names = [str(number) for number in range(width + 1)]
-    table = csv.read_csv(
+    numbers: AnyArray = pa.array(np.arange(len(lines)))
+    odd = _odd(lines)
+    if odd is not None:
+        numbers = pc.indices_nonzero(pc.invert(odd))
+        lines = lines.take(numbers)
+    if not len(lines):
+        return [pa.array([], kind) for kind in kinds], np.array([], dtype=np.int64)
+    body = pa.py_buffer(texts_bytes(pc.binary_join_element_wise(numbers.cast(pa.string()), " ", lines, "\n", "")))
+    try:
+        table = _csv(body, kinds, nulls)
+    except pa.ArrowInvalid:
+        table = _csv(body, [pa.string()] * len(kinds), nulls)
+    read = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in table.combine_chunks().columns]
+    return read[1:], read[0].to_numpy()
+
+
+def _csv(body: pa.Buffer, kinds: Sequence[pa.DataType], nulls: Sequence[str]) -> pa.Table:
+    names = [str(number) for number in range(len(kinds) + 1)]
+    return csv.read_csv(
         pa.BufferReader(body),
-        read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=max(len(body) + 1, 1024)),
+        read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=body.size + 1),
         parse_options=csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False, invalid_row_handler=lambda _: "skip"),
-        convert_options=csv.ConvertOptions(column_types={"0": pa.int64(), **dict.fromkeys(names[1:], pa.string())}, strings_can_be_null=False),
-    ).combine_chunks()
-    columns = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in table.columns]
-    return columns[1:], columns[0].to_numpy()
+        convert_options=csv.ConvertOptions(
+            column_types=dict(zip(names, (pa.int64(), *kinds), strict=True)), null_values=list(nulls), strings_can_be_null=True, quoted_strings_can_be_null=True
+        ),
+    )
+
+
+def _odd(lines: AnyArray) -> AnyArray | None:
+    data = texts_bytes(lines).tobytes()
+    masks = [pc.match_substring_regex(lines, pattern) for byte, pattern in _ODD.items() if byte in data]
+    if not masks:
+        return None
+    odd = masks[0]
+    for mask in masks[1:]:
+        odd = pc.or_(odd, mask)
+    return odd if pc.any(odd, min_count=0).as_py() else None
+
+
+def _with_slow(
+    lines: AnyArray,
+    names: Sequence[str],
+    fast: Mapping[str, AnyArray],
+    numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+    counts: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+    nulls: Sequence[str],
+) -> "tuple[dict[str, AnyArray], np.ndarray[tuple[int], np.dtype[np.int64]]]":
+    """Put lines that are cut one by one between those that CSV read."""
+    slow_numbers = np.setdiff1d(np.arange(len(lines)), numbers, assume_unique=True)
+    slow = [[None if token in nulls else token for token in _tokens(str(lines[int(number)]))] for number in slow_numbers]
+    counts[slow_numbers] = [len(tokens) for tokens in slow]
+    widest = max(len(fast), *(len(tokens) for tokens in slow))
+    order = pa.array(np.argsort(np.concatenate([numbers, slow_numbers]), kind="stable"))
+    columns: dict[str, AnyArray] = {}
+    for at in range(widest):
+        name = names[at] if at < len(names) else f"field_{at + 1}"
+        own = fast.get(name, pa.nulls(len(numbers), pa.string()))
+        columns[name] = _together(own, pa.array([tokens[at] if at < len(tokens) else None for tokens in slow], pa.string())).take(order)
+    return columns, counts
+
+
+def _together(typed: AnyArray, texts: AnyArray) -> AnyArray:
+    """Put values and texts into one column: of the values' type, if the texts are."""
+    try:
+        return pa.concat_arrays([typed, texts.cast(typed.type)])
+    except pa.ArrowInvalid:
+        return pa.concat_arrays([typed.cast(pa.string()), texts])
 
 
 def _tokens(line: str) -> list[str]:
@@ -107,7 +176,9 @@ def _unescaped(text: str) -> str:
 
 
 def _reasons(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", least: int, headers: AnyArray | None) -> AnyArray:
-    bad = pa.array(counts < least)
+    if not len(counts) or counts.min() >= least:
+        return pa.nulls(len(counts), pa.string())
+    bad: AnyArray = pa.array(counts < least)
     if headers is not None:
         bad = pc.and_(bad, pc.invert(headers))
     texts = pc.binary_join_element_wise("reading stopped at field ", pa.array(counts + 1).cast(pa.string()), f" of at least {least}", "")

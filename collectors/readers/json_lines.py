@@ -1,125 +1,197 @@
 """JSON objects, one a line, by a struct that learns: keys seen before are its fields, a line with a new key goes the long way once and teaches it.
 
-``msgspec`` decodes a line straight into the struct (about 1 us), which refuses unknown keys. The known members (message, level, time, ...) are read off as columns; then they are cleared in the objects, and
-one ``encode_lines`` of what is left is the attributes of all lines, cut by line feeds. Members that are objects are structs too; their leaves become dotted names. A line that is
-no JSON object, or is deeper or wider than the limits, is read with care or gets a reason; nothing a line can hold makes it raise.
+``msgspec`` decodes a line straight into the struct (about 1 us), which refuses unknown keys. The known members (message, level, time, ...) are read off as columns; the others are put
+into a second, flat struct, and one ``encode_lines`` of those is the attributes of all lines, cut by line feeds. Members that are objects are structs too; their leaves become dotted
+names. A member that is null is as good as not there.
+
+What the struct refuses is read with care: NaN, infinities, control characters in texts and lone surrogates are no JSON, yet loggers write them: such a line is partial. A line
+that is no JSON object, or is nested too deep to be read, gets a reason; nothing a line can hold makes this raise.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import Any, Final
 
 import msgspec
-import orjson
 import pyarrow as pa
 
 from collectors.arrays import AnyArray
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
-from collectors.readers.json_names import NAMES, flat_object, known_values
-from collectors.readers.json_shape import Shape
-from tailrace.schema import FieldType
+from collectors.readers.json_names import COLUMN_KINDS, NAMES, as_text, flat_object, known_values
+from collectors.readers.json_shape import Plan, Shape
 
-CHUNK: Final = 250
-"""Lines that are decoded at a go; if one of them is refused, the chunk is decoded line by line."""
+CHUNK: Final = 2_000
+"""Lines that are decoded at a go: their objects stay in the cache of the processor."""
 
-MAX_DEPTH: Final = 64
-_SHAPES: dict[str, Shape] = {}
+MAX_SHAPES: Final = 1_000
+_REFUSED: Final = (msgspec.MsgspecError, RecursionError, UnicodeEncodeError)
+_SHAPES: OrderedDict[tuple[str, str], Shape] = OrderedDict()
 _LOCK: Final = Lock()
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What became of a chunk: structs (blank where a line was refused), and by number what was read with care, and what was wrong."""
+
+    rows: list[Any]
+    plan: Plan
+    slow: dict[int, dict[str, Any]] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)
 
 
 def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer the known columns and the attributes of all lines."""
-    shape = _shape_of(format_, source)
-    texts = [text or "" for text in lines.to_pylist()]
-    rows: list[Any] = []
-    reasons: dict[int, str] = {}
-    slow: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(texts), CHUNK):
-        rows.extend(_decode_chunk(shape, texts[start : start + CHUNK], start, slow, reasons))
-    return _fields(shape, rows, slow, reasons)
+    shape = _shape_of(format_.name, source)
+    parts = [_read(shape, _texts_of(lines.slice(start, CHUNK))) for start in range(0, max(len(lines), 1), CHUNK)]
+    return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def _shape_of(format_: Format, source: str) -> Shape:
+def _texts_of(lines: AnyArray) -> list[str]:
+    return lines.to_pylist()  # type: ignore[return-value] # there are no nulls
+
+
+def _shape_of(name: str, source: str) -> Shape:
     """Sources keep shapes of their own: those of one service are alike."""
-    key = f"{format_.name}\0{source}"
     with _LOCK:
-        if key not in _SHAPES:
-            if len(_SHAPES) > 5_000:
-                _SHAPES.clear()
-            _SHAPES[key] = Shape()
-        return _SHAPES[key]
+        shape = _SHAPES.pop((name, source), None) or Shape()
+        _SHAPES[name, source] = shape
+        if len(_SHAPES) > MAX_SHAPES:
+            _SHAPES.popitem(last=False)
+        return shape
 
 
-def _decode_chunk(shape: Shape, texts: Sequence[str], start: int, slow: dict[int, dict[str, Any]], reasons: dict[int, str]) -> Iterable[Any]:
-    decode = shape.decode
-    try:
-        return list(map(decode, texts))
-    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
-        return [_decode_one(shape, text, start + number, slow, reasons) for number, text in enumerate(texts)]
+def _read(shape: Shape, texts: Sequence[str]) -> Fields:
+    chunk = _decode(shape, texts)
+    columns: dict[str, list[Any]] = {}
+    left: dict[str, list[Any]] = {}
+    for column in chunk.plan.columns:
+        columns[column], others = chunk.plan.column(chunk.rows, column)
+        left |= others
+    attributes = chunk.plan.attributes(chunk.rows, left)
+    if chunk.slow:
+        attributes = _add_slow(chunk, columns, attributes)
+    arrays = {name: _array(values, COLUMN_KINDS.get(name, pa.string())) for name, values in columns.items()}
+    names = {column: found[0][0] for column, found in chunk.plan.columns.items()}
+    return Fields(arrays, _texts(chunk.reasons, len(texts)), attributes, types=chunk.plan.types, faults=_texts(chunk.faults, len(texts)), names=names)
 
 
-def _decode_one(shape: Shape, text: str, number: int, slow: dict[int, dict[str, Any]], reasons: dict[int, str]) -> Any:  # noqa: ANN401 - a struct made at run time
-    try:
-        return shape.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
-        return _the_long_way(shape, text, number, slow, reasons)
+def _decode(shape: Shape, texts: Sequence[str]) -> _Chunk:
+    chunk = _Chunk([], shape.plan)
+    refused = _decode_all(chunk, texts)
+    if not refused:
+        return chunk
+    values = {number: value for number in refused if (value := _with_care(chunk, texts[number], number)) is not None}
+    if shape.learn(values.values()):
+        chunk.rows, chunk.plan = [], shape.plan
+        refused = _decode_all(chunk, texts)
+    for number in refused:
+        if number in values:
+            chunk.slow[number] = flat_object(values[number])
+    return chunk
 
 
-def _the_long_way(shape: Shape, text: str, number: int, slow: dict[int, dict[str, Any]], reasons: dict[int, str]) -> Any:  # noqa: ANN401 - a struct made at run time
-    try:
-        value = orjson.loads(text.encode("utf-8", "replace").lstrip(b"\xef\xbb\xbf"))
-    except (orjson.JSONDecodeError, RecursionError) as error:
-        reasons[number] = f"no JSON: {str(error)[:120]}"
-        return None
-    if not isinstance(value, dict):
-        reasons[number] = f"no JSON object but {type(value).__name__}"
-        return None
-    if shape.learn(value):
+def _decode_all(chunk: _Chunk, texts: Sequence[str]) -> list[int]:
+    """Decode the lines into the chunk's rows; answer which were refused. ``extend`` keeps what came before the refused line, and the iterator goes on after it."""
+    rows, decode, coming, refused = chunk.rows, chunk.plan.decode, iter(texts), []
+    while True:
         try:
-            return shape.decode(text)
-        except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
-            pass
-    slow[number] = flat_object(value, MAX_DEPTH)
+            rows.extend(map(decode, coming))
+        except _REFUSED:
+            refused.append(len(rows))
+            rows.append(chunk.plan.blank)
+        else:
+            return refused
+
+
+def _with_care(chunk: _Chunk, text: str, number: int) -> dict[str, Any] | None:
+    odd: list[str] = []
+    stripped = text.removeprefix("\ufeff")
+    try:
+        value = json.loads(stripped, parse_constant=partial(_note, odd))
+    except (ValueError, RecursionError) as error:
+        return _with_more_care(chunk, stripped, number, error)
+    if odd:
+        chunk.faults[number] = f"no JSON: a value is {odd[0]}"
+    return _object(chunk, value, number)
+
+
+def _note(odd: list[str], word: str) -> str:
+    odd.append(word)
+    return word
+
+
+def _with_more_care(chunk: _Chunk, text: str, number: int, error: ValueError | RecursionError) -> dict[str, Any] | None:
+    """Read once more, if all that is wrong is a control character in a text."""
+    if isinstance(error, json.JSONDecodeError) and error.msg.startswith("Invalid control character"):
+        try:
+            value = json.loads(text, strict=False, parse_constant=str)
+        except (ValueError, RecursionError) as other:
+            return _with_more_care(chunk, text, number, other)
+        chunk.faults[number] = f"no JSON: a control character in a text at column {error.colno}"
+        return _object(chunk, value, number)
+    if isinstance(error, RecursionError):
+        chunk.reasons[number] = "no JSON that can be read: nested too deep"
+    elif isinstance(error, json.JSONDecodeError):
+        chunk.reasons[number] = f"no JSON: {error.msg} at column {error.pos + 1}"
+    else:
+        chunk.reasons[number] = f"no JSON that can be read: {str(error)[:100]}"
     return None
 
 
-def _fields(shape: Shape, rows: Sequence[Any], slow: Mapping[int, dict[str, Any]], reasons: Mapping[int, str]) -> Fields:
-    """Bring the lines of both ways together; structs of an older shape are brought to the newest by what they have."""
-    length = len(rows)
-    columns: dict[str, list[str | None]] = {name: [None] * length for name in NAMES}
-    attributes: list[str | None] = [None] * length
-    by_type: dict[type, list[int]] = {}
-    for number, row in enumerate(rows):
-        if row is not None:
-            by_type.setdefault(type(row), []).append(number)
-    types: dict[str, FieldType] = {}
-    for kind, numbers in by_type.items():
-        found, texts, seen = shape.harvest(kind, [rows[number] for number in numbers])
-        types |= seen
-        for name, values in found.items():
-            columns[name] = _scattered(columns[name], values, numbers)
-        attributes = _scattered(attributes, texts, numbers)
-    for number, members in slow.items():
-        known, rest = known_values(members)
+def _object(chunk: _Chunk, value: object, number: int) -> dict[str, Any] | None:
+    if isinstance(value, dict):
+        return value
+    chunk.reasons[number] = f"no JSON object but {type(value).__name__}"
+    return None
+
+
+def _add_slow(chunk: _Chunk, columns: dict[str, list[Any]], attributes: AnyArray) -> AnyArray:
+    """Put what was read with care in its places."""
+    texts = attributes.to_pylist()
+    for number, flat in chunk.slow.items():
+        known, rest = known_values(flat)
         for name, value in known.items():
-            columns[name][number] = value
-        attributes[number] = orjson.dumps(rest, option=orjson.OPT_NON_STR_KEYS).decode() if rest else None
-    reason = pa.array([reasons.get(number) for number in range(length)] if reasons else [None] * length, pa.string())
-    return Fields({name: _array(values) for name, values in columns.items()}, reason, _array(attributes), types=types)
+            columns.setdefault(name, [None] * len(texts))[number] = value
+        try:
+            texts[number] = _clean(json.dumps(rest, ensure_ascii=False, separators=(",", ":"))) if rest else None
+        except RecursionError:
+            chunk.faults[number] = "the attributes are nested too deep"
+    return pa.array(texts, pa.string())
 
 
-def _scattered(target: list[str | None], values: list[str | None], numbers: Sequence[int]) -> list[str | None]:
-    """Put values to their lines; where they are of all lines they are the answer."""
-    if len(numbers) == len(target):
-        return values
-    for number, value in zip(numbers, values, strict=True):
-        target[number] = value
-    return target
-
-
-def _array(values: Sequence[str | None]) -> AnyArray:
+def _array(values: Sequence[Any], kind: pa.DataType) -> AnyArray:
+    """Make a column of values of its kind; if there is one of another, all are texts."""
     try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError:
-        return pa.array([value.encode("utf-8", "replace").decode() if value is not None else None for value in values], pa.string())
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
+        return pa.array([None if value is None else _clean(as_text(value)) for value in values], pa.string())
+
+
+def _clean(text: str) -> str:
+    """Lone surrogates, which no column can hold, become question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _texts(found: dict[int, str], length: int) -> AnyArray:
+    return pa.array(map(found.get, range(length)), pa.string(), size=length) if found else pa.nulls(length, pa.string())
+
+
+def _joined(parts: Sequence[Fields]) -> Fields:
+    names = [name for name in NAMES if any(name in part.columns for part in parts)]
+    columns = {name: _concatenated([part.columns.get(name, pa.nulls(len(part.reason), pa.string())) for part in parts]) for name in names}
+    reason = pa.concat_arrays([part.reason for part in parts])
+    faults = pa.concat_arrays([part.faults for part in parts if part.faults is not None])
+    attributes = pa.concat_arrays([part.attributes for part in parts if part.attributes is not None])
+    return Fields(columns, reason, attributes, types=parts[-1].types, faults=faults, names=parts[-1].names)
+
+
+def _concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
+    kinds = {array.type for array in arrays if array.null_count < len(array)}
+    kind = kinds.pop() if len(kinds) == 1 else pa.string()
+    return pa.concat_arrays([array.cast(kind) for array in arrays])

@@ -4,11 +4,12 @@ The lists are of the libraries that write such lines: AWS Lambda's JSON logging 
 Elastic Common Schema, OpenTelemetry, Datadog.
 """
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-import orjson
+import pyarrow as pa
 
 NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -58,40 +59,37 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 COLUMN_OF: Final[Mapping[str, tuple[str, int]]] = MappingProxyType({name: (column, rank) for column, names in NAMES.items() for rank, name in enumerate(names)})
 
+COLUMN_KINDS: Final[Mapping[str, pa.DataType]] = MappingProxyType({"status": pa.int64(), "duration_s": pa.float64(), "duration_ms": pa.float64()})
+"""Columns that are numbers; the others are texts."""
 
-def flat_object(value: Mapping[str, Any], most: int) -> dict[str, Any]:
-    """Flatten an object to dotted names; arrays, and what lies deeper than ``most``, stay values. Of two members that come to one name the last wins."""
+MAX_DEPTH: Final = 8
+"""Objects in objects that are flattened; deeper ones stay values."""
+
+
+def flat_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten an object to dotted names, without members that are null; arrays, and what lies deeper than :data:`MAX_DEPTH`, stay values. Of two members of one name the last wins."""
     flat: dict[str, Any] = {}
-    stack: list[tuple[str, Any, int]] = [("", value, 0)]
+    stack: list[tuple[str, Any, int]] = [("", value, 1)]
     while stack:
         prefix, current, depth = stack.pop()
-        for name, member in reversed(current.items()):
-            path = f"{prefix}{name}"
-            if isinstance(member, dict) and member and depth < most:
-                stack.append((f"{path}.", member, depth + 1))
-            else:
-                flat[path] = member
+        if isinstance(current, dict) and current and depth <= MAX_DEPTH:
+            stack.extend((f"{prefix}.{name}" if depth > 1 else name, member, depth + 1) for name, member in reversed(current.items()))
+        elif current is not None:
+            flat[prefix] = current
     return flat
 
 
-def known_values(flat: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Part a flat object into the columns that it has, as texts, and the rest."""
+def known_values(flat: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part a flat object into the columns that it has, and the rest."""
     best: dict[str, tuple[int, str]] = {}
     for name, value in flat.items():
         column, rank = COLUMN_OF.get(name, ("", 0))
-        if column and is_scalar(value) and (column not in best or rank < best[column][0]):
+        if column and isinstance(value, str | int | float) and (column not in best or rank < best[column][0]):
             best[column] = (rank, name)
     used = {name for _, name in best.values()}
-    return {column: as_text(flat[name]) for column, (_, name) in best.items()}, {
-        name: value for name, value in flat.items() if name not in used and value is not None
-    }
-
-
-def is_scalar(value: object) -> bool:
-    """Whether a value can be a column."""
-    return isinstance(value, str | int | float) and value != ""
+    return {column: flat[name] for column, (_, name) in best.items()}, {name: value for name, value in flat.items() if name not in used}
 
 
 def as_text(value: object) -> str:
-    """Write a scalar as text: as JSON has it, a text as itself."""
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    """Write a scalar as text: a text as itself, all else as JSON has it."""
+    return value if isinstance(value, str) else json.dumps(value)

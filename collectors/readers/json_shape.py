@@ -1,25 +1,31 @@
-"""The shape of the objects of one source: which keys were seen, and the struct made of them.
+"""The shape of the objects of one source: which keys were seen, and the structs made of them.
 
-A node is a key's members by name, or ``None`` for a leaf. Leaves that may be a column are scalars; all other leaves are kept as their bytes (``msgspec.Raw``), so
-that what an attribute holds is never read. The struct is made anew when a key is learned, at most :data:`MAX_KEYS` of them.
+A shape grows as keys are learned, at most :data:`MAX_KEYS` of them, and makes a :class:`Plan` anew each time. A plan is never changed, so that threads share it without a lock.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
-from collectors.readers.json_names import COLUMN_OF, NAMES, as_text
+from collectors.arrays import AnyArray
+from collectors.readers.json_names import COLUMN_OF, MAX_DEPTH, NAMES
 from tailrace.schema import FieldType
 
 MAX_KEYS: Final = 400
-MAX_NESTED: Final = 4
 UNSET: Final = msgspec.UNSET
-Scalar = str | int | float | bool | None | msgspec.UnsetType
-Node = dict[str, Any]
-_ENCODE: Final = msgspec.json.Encoder().encode_lines
+Scalar = str | int | float | bool | None
+Member = msgspec.Raw | msgspec.UnsetType
+Node = dict[str, "Node | None"]
+"""Members by name: those of an object, or ``None`` for a leaf."""
+
+_UNNAMEABLE: Final = frozenset('"\\') | {chr(code) for code in range(32)}
+_KINDS: Final = ((bool, FieldType.BOOLEAN), (int, FieldType.LONG), (float, FieldType.DOUBLE), (str, FieldType.KEYWORD))
 
 
 class Shape:
@@ -30,168 +36,152 @@ class Shape:
         self._keys = 0
         self._types: dict[str, FieldType] = {}
         self._lock = Lock()
-        self._plans: dict[type, _Plan] = {}
-        self.decode: Callable[[str], Any] = self._build()
+        self.plan = Plan({}, {})
 
-    def learn(self, value: Mapping[str, Any]) -> bool:
-        """Take up the keys of an object; answer whether there were new ones."""
+    def learn(self, values: Iterable[Mapping[str, Any]]) -> bool:
+        """Take up the keys of objects; answer whether there were new ones, and with them a new plan."""
         with self._lock:
             before = self._keys
-            self._take_up(self._tree, value, "", 1)
+            for value in values:
+                self._take_up(self._tree, value, "", 1)
             if self._keys == before:
                 return False
-            self.decode = self._build()
+            self.plan = Plan(self._tree, self._types)
             return True
-
-    def harvest(self, kind: type, rows: Sequence[Any]) -> tuple[dict[str, list[str | None]], list[str | None], Mapping[str, FieldType]]:
-        """Read the columns off structs of one type (which are cleared of them), and the attributes of what is left."""
-        plan = self._plans[kind]
-        columns = {name: _column(rows, leaves) for name, leaves in plan.columns.items()}
-        return columns, plan.attributes(rows), dict(self._types)
 
     def _take_up(self, node: Node, value: Mapping[str, Any], prefix: str, depth: int) -> None:
         for name, member in value.items():
-            if not isinstance(name, str) or self._keys >= MAX_KEYS:
-                return
             path = f"{prefix}{name}"
-            nested = isinstance(member, dict) and bool(member) and depth < MAX_NESTED
+            if self._keys >= MAX_KEYS or not _UNNAMEABLE.isdisjoint(name):
+                continue
+            nested = isinstance(member, dict) and bool(member) and depth < MAX_DEPTH
             if name not in node:
                 node[name] = {} if nested else None
                 self._keys += 1
                 if not nested and path not in COLUMN_OF:
                     self._note_type(path, member)
-            if nested and node[name] is not None:
-                self._take_up(node[name], member, f"{path}.", depth + 1)
+            known = node[name]
+            if nested and known is not None:
+                self._take_up(known, member, f"{path}.", depth + 1)
 
     def _note_type(self, path: str, member: object) -> None:
-        kinds = ((bool, FieldType.BOOLEAN), (int, FieldType.LONG), (float, FieldType.DOUBLE), (str, FieldType.KEYWORD))
-        found = next((kind for python, kind in kinds if isinstance(member, python)), None)
+        found = next((kind for python, kind in _KINDS if isinstance(member, python)), None)
         if found:
             self._types[path] = found
 
-    def _build(self) -> Callable[[str], Any]:
-        kind = _struct(self._tree, "")
-        self._plans[kind] = _Plan(self._tree)
-        return msgspec.json.Decoder(kind, strict=True).decode
+
+class Plan:
+    """How objects of a shape are decoded, and what is read off them.
+
+    The struct of a line has the keys seen as its fields: those that may be a column as scalars, objects as structs of their own, all others as their bytes, so that what an attribute
+    holds is never read. It refuses unknown keys. ``flat`` is a second struct: the attributes under their dotted names; encoded, it is the attributes of a line.
+    """
+
+    def __init__(self, tree: Node, types: Mapping[str, FieldType]) -> None:
+        line = _struct(tree, "")
+        self.decode: Callable[[str], Any] = msgspec.json.Decoder(line).decode
+        self.blank: Any = line()
+        """An object without members, in the place of a line that could not be decoded."""
+        self.types: Mapping[str, FieldType] = MappingProxyType(dict(types))
+        paths: dict[str, list[str]] = {}
+        for name, path in _leaves(tree, "", ""):
+            paths.setdefault(name, []).append(path)
+        columns = {column: [(name, at) for name in names for at in paths.get(name, [])] for column, names in NAMES.items()}
+        self.columns: Mapping[str, list[tuple[str, str]]] = {column: found for column, found in columns.items() if found}
+        """Column: the names and paths of its members, best first."""
+        self._attributes = {name: own for name, own in paths.items() if name not in COLUMN_OF}
+        names = [*self._attributes, *(name for found in self.columns.values() for name, _ in found[1:])]
+        self._flat = _flat(list(dict.fromkeys(names)))
+
+    def column(self, rows: Sequence[Any], column: str) -> tuple[list[Scalar], dict[str, list[Any]]]:
+        """Answer a column's values, and the values of its members that are not needed for it: they are attributes."""
+        (_, first), *others = self.columns[column]
+        values = _values(rows, first)
+        left: dict[str, list[Any]] = {}
+        for name, path in others:
+            found = _values(rows, path)
+            left[name] = [UNSET if other is None or value is None else other for value, other in zip(values, found, strict=True)]
+            values = [other if value is None else value for value, other in zip(values, found, strict=True)]
+        return values, left
+
+    def attributes(self, rows: Sequence[Any], left: Mapping[str, list[Any]]) -> AnyArray:
+        """Answer the attributes of every row as a flat JSON object; null where there are none."""
+        if self._flat is None:
+            return pa.nulls(len(rows), pa.string())
+        made = [*(_first_set(rows, paths) for paths in self._attributes.values()), *left.values()]
+        return _objects(list(map(self._flat, *made)))
 
 
-def _struct(node: Node, prefix: str) -> type:
+def _struct(node: Node, prefix: str) -> Callable[[], Any]:
     fields: list[tuple[str, Any, Any]] = []
-    names = {}
     for number, (name, members) in enumerate(node.items()):
-        attribute = f"f{number}"
-        names[attribute] = name
+        path = f"{prefix}{name}"
         if members is not None:
-            fields.append((attribute, _struct(members, f"{prefix}{name}.") | msgspec.UnsetType, UNSET))
-        elif f"{prefix}{name}" in COLUMN_OF:
-            fields.append((attribute, Scalar, UNSET))
+            inner = _struct(members, f"{path}.")
+            fields.append((f"f{number}", inner | None, inner()))  # type: ignore[operator] # a class made at run time
+        elif path in COLUMN_OF:
+            fields.append((f"f{number}", Scalar, None))
         else:
-            fields.append((attribute, msgspec.Raw | msgspec.UnsetType, UNSET))
-    return msgspec.defstruct("Line", fields, rename=names, forbid_unknown_fields=True, gc=False)
+            fields.append((f"f{number}", Member, UNSET))
+    names = {f"f{number}": name for number, name in enumerate(node)}
+    return msgspec.defstruct("Line", fields, rename=names, forbid_unknown_fields=True, gc=False, frozen=True)
 
 
-class _Leaf:
-    """One leaf of a shape: how it is reached, and its dotted name."""
-
-    __slots__ = ("attribute", "get", "name", "parents")
-
-    def __init__(self, parents: tuple[str, ...], attribute: str, name: str) -> None:
-        self.parents, self.attribute, self.name = parents, attribute, name
-        self.get = attrgetter(attribute)
-
-    def values(self, rows: Sequence[Any]) -> list[Any]:
-        """Answer the leaf's value in every row; unset where a parent is."""
-        holders: list[Any] = list(rows)
-        for parent in self.parents:
-            step = attrgetter(parent)
-            holders = [UNSET if holder is UNSET else step(holder) for holder in holders]
-        if not self.parents:
-            return list(map(self.get, holders))
-        return [UNSET if holder is UNSET else self.get(holder) for holder in holders]
-
-    def clear(self, rows: Sequence[Any]) -> None:
-        """Unset the leaf in rows that have it."""
-        holders: list[Any] = list(rows)
-        for parent in self.parents:
-            step = attrgetter(parent)
-            holders = [UNSET if holder is UNSET else step(holder) for holder in holders]
-        attribute = self.attribute
-        for holder in holders:
-            if holder is not UNSET:
-                setattr(holder, attribute, UNSET)
+def _flat(names: Sequence[str]) -> Callable[..., Any] | None:
+    fields = [(f"f{number}", Any, UNSET) for number in range(len(names))]
+    return msgspec.defstruct("Flat", fields, rename={f"f{number}": name for number, name in enumerate(names)}, gc=False) if names else None
 
 
-class _Plan:
-    """What is done with the structs of one build of a shape."""
-
-    def __init__(self, tree: Node) -> None:
-        leaves = list(_leaves(tree, (), ""))
-        by_name = {leaf.name: leaf for leaf in leaves}
-        found = {column: [by_name[name] for name in names if name in by_name] for column, names in NAMES.items()}
-        self.columns = {column: own for column, own in found.items() if own}
-        self._nested = [leaf for leaf in leaves if leaf.parents]
-        self._branches = [f"f{number}" for number, members in enumerate(tree.values()) if members is not None]
-
-    def attributes(self, rows: Sequence[Any]) -> list[str | None]:
-        """Answer what is left of every row as a flat JSON object; ``None`` where nothing is."""
-        pieces = [(f'"{_escaped(leaf.name)}":', leaf.values(rows)) for leaf in self._nested]
-        for branch in self._branches:
-            for row in rows:
-                setattr(row, branch, UNSET)
-        flat = _ENCODE(rows).decode("utf-8", "replace").split("\n")[:-1]
-        if len(flat) != len(rows):
-            flat = [msgspec.json.encode(row).decode("utf-8", "replace").replace("\n", " ") for row in rows]
-        if not pieces:
-            return [None if text == "{}" else text for text in flat]
-        joined = [_joined(text, [f"{key}{_json(values[number])}" for key, values in pieces if values[number] is not UNSET]) for number, text in enumerate(flat)]
-        return [None if text == "{}" else text for text in joined]
-
-
-def _leaves(node: Node, parents: tuple[str, ...], prefix: str) -> "list[_Leaf]":
-    found = []
+def _leaves(node: Node, prefix: str, path: str) -> Iterator[tuple[str, str]]:
+    """Walk the leaves: dotted name, and path of fields."""
     for number, (name, members) in enumerate(node.items()):
         if members is None:
-            found.append(_Leaf(parents, f"f{number}", f"{prefix}{name}"))
+            yield f"{prefix}{name}", f"{path}f{number}"
         else:
-            found.extend(_leaves(members, (*parents, f"f{number}"), f"{prefix}{name}."))
-    return found
+            yield from _leaves(members, f"{prefix}{name}.", f"{path}f{number}.")
 
 
-def _column(rows: Sequence[Any], leaves: Sequence[_Leaf]) -> list[str | None]:
-    """Take a column from the first of its leaves that a row has, and clear it there; the others stay attributes."""
-    first, *others = leaves
-    values = first.values(rows)
-    if not others:
-        first.clear(rows)
-        return [_text(value) for value in values]
-    texts = [_text(value) for value in values]
-    first.clear([row for row, text in zip(rows, texts, strict=True) if text is not None])
-    for leaf in others:
-        missing = [number for number, text in enumerate(texts) if text is None]
-        if not missing:
-            break
-        for number, value in zip(missing, leaf.values([rows[number] for number in missing]), strict=True):
-            texts[number] = _text(value)
-        leaf.clear([rows[number] for number in missing if texts[number] is not None])
-    return texts
+def _values(rows: Sequence[Any], path: str) -> list[Any]:
+    try:
+        return list(map(attrgetter(path), rows))
+    except AttributeError:  # an object on the way is null
+        return [_reach(row, path) for row in rows]
 
 
-def _text(value: object) -> str | None:
-    if value is UNSET or value is None or value == "":
-        return None
-    return value if isinstance(value, str) else as_text(value)
+def _reach(row: object, path: str) -> Any:  # noqa: ANN401 - what a member holds
+    *holders, last = path.split(".")
+    for holder in holders:
+        row = getattr(row, holder)
+        if row is None:
+            return UNSET
+    return getattr(row, last)
 
 
-def _json(value: object) -> str:
-    return bytes(value).decode("utf-8", "replace") if isinstance(value, msgspec.Raw) else msgspec.json.encode(value).decode("utf-8", "replace")
+def _first_set(rows: Sequence[Any], paths: Sequence[str]) -> list[Any]:
+    """``{"a": {"b": 1}}`` and ``{"a.b": 1}`` are one attribute; of two in one line the last wins."""
+    *others, last = (_values(rows, path) for path in paths)
+    for values in reversed(others):
+        last = [other if value is UNSET else value for value, other in zip(last, values, strict=True)]
+    return last
 
 
-def _joined(text: str, pieces: Sequence[str]) -> str:
-    if not pieces:
-        return text
-    body = ",".join(pieces)
-    return f"{{{body}}}" if text == "{}" else f"{text[:-1]},{body}}}"
+_ENCODE: Final = msgspec.json.Encoder().encode
+_ENCODE_LINES: Final = msgspec.json.Encoder().encode_lines
 
 
-def _escaped(name: str) -> str:
-    return msgspec.json.encode(name).decode()[1:-1]
+def _objects(rows: Sequence[Any]) -> AnyArray:
+    """Encode structs as one buffer, and cut it at the line feeds; where a value has one of its own (between members: a text cannot), one by one."""
+    encoded = _ENCODE_LINES(rows)
+    marks = np.flatnonzero(np.frombuffer(encoded, np.uint8) == ord("\n"))
+    if len(marks) != len(rows):
+        return text_array([_ENCODE(row).replace(b"\n", b" ").decode() for row in rows], empty="{}")
+    ends = (marks - np.arange(len(rows))).astype(np.int32)
+    offsets = np.concatenate([np.zeros(1, np.int32), ends])
+    valid = np.diff(offsets) > len("{}")
+    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets.tobytes()), pa.py_buffer(encoded.replace(b"\n", b"")), bitmap)
+
+
+def text_array(texts: Sequence[str | None], empty: str) -> AnyArray:
+    """Make an array of texts, null for those that are empty."""
+    return pa.array([None if text == empty else text for text in texts], pa.string())

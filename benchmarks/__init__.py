@@ -1,0 +1,1 @@
+"""What Tailrace is measured by; ``python -m benchmarks`` runs it and writes ``docs/performance.md``."""

@@ -1,0 +1,120 @@
+"""CloudWatch Logs payloads to measure with: made from a seed, the same ones for every side and every run.
+
+A payload is what a subscription delivers: gzip of one JSON object with 200 events. One event in a thousand cannot be read (it is cut off in the middle). Three kinds of lines:
+
+* ``app``: JSON of an application, 12 members at the top, two nested objects; about 350 bytes;
+* ``vpc``: VPC flow logs, version 2, default fields; about 105 bytes; one in a hundred is NODATA;
+* ``alb``: access logs of an Application Load Balancer, all 30 fields; about 650 bytes.
+"""
+
+import gzip
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+EVENTS_A_PAYLOAD: Final = 200
+BAD_EVERY: Final = 1_000
+PAYLOADS_A_STREAM: Final = 10
+"""Payloads in a row that come from one log stream."""
+
+START_MS: Final = 1_795_000_000_000
+"""2026-11-18; payloads are 10 seconds apart."""
+
+_SERVICES: Final = ("web", "cart", "payment", "inventory", "mail")
+_LEVELS: Final = ("DEBUG", "INFO", "INFO", "INFO", "INFO", "INFO", "WARN", "ERROR")
+_VERBS: Final = ("charged", "reserved", "shipped", "refused", "queued", "cached", "looked up", "retried")
+_PATHS: Final = ("/cart", "/checkout", "/api/orders", "/api/stock", "/health", "/login", "/static/app.js")
+_AGENTS: Final = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "curl/8.14.1",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+)
+
+
+def app_line(rng: random.Random, ms: int) -> str:
+    """Make a line of an application's JSON log."""
+    service, level = rng.choice(_SERVICES), rng.choice(_LEVELS)
+    event = {
+        "timestamp": _iso(ms, "milliseconds"),
+        "level": level,
+        "service": service,
+        "message": f"{rng.choice(_VERBS)} order {rng.randrange(10**6)} for user {rng.randrange(10**5)} in {rng.randrange(900)} ms",
+        "logger": f"shop.{service}",
+        "trace_id": _xray_id(rng, ms),
+        "request_id": _uuid(rng),
+        "order": {"id": rng.randrange(10**6), "items": rng.randrange(1, 9), "total": round(rng.random() * 500, 2)},
+        "http": {"method": rng.choice(("GET", "POST")), "status_code": rng.choice((200, 200, 200, 201, 404, 500))},
+        "duration_ms": round(rng.random() * 900, 3),
+        "retry": rng.random() < 0.1,
+    }
+    return json.dumps(event, separators=(",", ":"))
+
+
+def vpc_line(rng: random.Random, ms: int) -> str:
+    """Make a VPC flow log record."""
+    head, start = f"2 123456789012 eni-{rng.randrange(16**8):08x}{rng.randrange(16**9):09x}", ms // 1000
+    if rng.random() < 0.01:
+        return f"{head} - - - - - - - {start} {start + 59} - NODATA"
+    ends = f"10.{rng.randrange(4)}.{rng.randrange(256)}.{rng.randrange(256)} 52.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}"
+    packets = rng.randrange(1, 4000)
+    ports = f"{rng.randrange(1024, 65536)} {rng.choice((443, 443, 80, 22, 5432))}"
+    return f"{head} {ends} {ports} 6 {packets} {packets * rng.randrange(40, 1400)} {start} {start + 59} {rng.choice(('ACCEPT', 'REJECT'))} OK"
+
+
+def alb_line(rng: random.Random, ms: int) -> str:
+    """Make an access log line of an Application Load Balancer."""
+    status, target = rng.choice((200, 200, 200, 304, 404, 502)), f"10.0.{rng.randrange(256)}.{rng.randrange(256)}:8080"
+    path = f"{rng.choice(_PATHS)}?id={rng.randrange(10**6)}"
+    arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/73e2d6bc24d8a067"
+    times = f"0.00{rng.randrange(10)} {rng.random():.3f} 0.000 {status} {status} {rng.randrange(2000)} {rng.randrange(90000)}"
+    tail = '"shop.example.com" "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"'
+    made = _iso(ms, "microseconds")
+    return (
+        f"https {made} app/shop/50dc6c495c0c9188 {rng.randrange(1, 224)}.{rng.randrange(256)}.{rng.randrange(256)}.9:{rng.randrange(1024, 65536)} {target} {times} "
+        f'"GET https://shop.example.com:443{path} HTTP/2.0" "{rng.choice(_AGENTS)}" TLS_AES_128_GCM_SHA256 TLSv1.3 {arn} "Root={_xray_id(rng, ms)}" {tail} '
+        f'{rng.randrange(9)} {made} "forward" "-" "-" "{target}" "{status}" "-" "-" TID_{rng.randrange(16**16):016x}'
+    )
+
+
+LINES: Final[Mapping[str, Callable[[random.Random, int], str]]] = MappingProxyType({"app": app_line, "vpc": vpc_line, "alb": alb_line})
+GROUPS: Final = MappingProxyType({"app": "/shop/production", "vpc": "vpc-flow-logs", "alb": "alb-access-logs"})
+"""The log group of each kind."""
+
+
+def payloads(kind: str, count: int, seed: int = 7) -> Iterator[bytes]:
+    """Make payloads of a kind of lines."""
+    rng, number = random.Random(seed), 0  # noqa: S311 - the same lines every time
+    for at in range(count):
+        events = []
+        for place in range(EVENTS_A_PAYLOAD):
+            ms = START_MS + at * 10_000 + place * 50
+            line = LINES[kind](rng, ms)
+            number += 1
+            if number % BAD_EVERY == 0:
+                line = line[: len(line) // 3]
+            events.append({"id": f"{(ms << 120) + number:056d}", "timestamp": ms, "message": line})
+        message = {
+            "messageType": "DATA_MESSAGE",
+            "owner": "123456789012",
+            "logGroup": GROUPS[kind],
+            "logStream": f"stream/{at // PAYLOADS_A_STREAM % 50}",
+            "subscriptionFilters": ["tailrace"],
+            "logEvents": events,
+        }
+        yield gzip.compress(json.dumps(message, separators=(",", ":")).encode(), 6, mtime=0)
+
+
+def _iso(ms: int, precision: str) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _xray_id(rng: random.Random, ms: int) -> str:
+    return f"1-{ms // 1000:08x}-{rng.randrange(16**24):024x}"
+
+
+def _uuid(rng: random.Random) -> str:
+    digits = f"{rng.randrange(16**32):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
