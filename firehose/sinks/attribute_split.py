@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 from msgspec import UNSET, Meta, UnsetType
 
+from firehose.columns import compute
 from tailrace.schema import FieldType
 
 ROWS_AT_ONCE: Final = 256
@@ -44,6 +45,7 @@ class AttributeSplit:
 
     def split(self, texts: Any) -> tuple[Any, Any]:  # noqa: ANN401 - Arrow arrays of strings
         """Split the texts of rows into two columns; the second is ``None`` where every row is known altogether."""
+        texts = compute.if_else(compute.equal(texts, ""), None, texts)
         listed = texts.to_pylist()
         apart: dict[int, Pair] = {}
         for start in range(0, len(listed), ROWS_AT_ONCE):
@@ -55,15 +57,17 @@ class AttributeSplit:
 
     def _apart(self, start: int, texts: Sequence[str | None]) -> dict[int, Pair]:
         """Answer, by row, the pairs of those rows that are not known altogether."""
+        there = [text for text in texts if text]
         try:
-            self._all_known.decode("[" + ",".join(filter(None, texts)) + "]")
+            if len(self._all_known.decode("[" + ",".join(there) + "]")) == len(there):
+                return {}
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            met: set[str] = set()
-            pairs = {start + at: self._one(text, met) for at, text in enumerate(texts)}
-            if met - self._met:
-                self._learn(met)
-            return {row: pair for row, pair in pairs.items() if pair[1] is not None or not pair[0]}
-        return {}
+            pass
+        met: set[str] = set()
+        pairs = {start + at: self._one(text, met) for at, text in enumerate(texts)}
+        if met - self._met:
+            self._learn(met)
+        return {row: pair for row, pair in pairs.items() if pair[1] is not None}
 
     def _one(self, text: str | None, met: set[str]) -> Pair:
         if not text:

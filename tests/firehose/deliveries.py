@@ -27,7 +27,9 @@ def table_of(rows: Sequence[dict[str, Any]], table: TableName = "logs") -> pa.Ta
 
 def numbered(first: int, count: int, *, at_us: int = NOON_US, **more: Any) -> pa.Table:
     """Events ``e-<number>``, a millisecond apart."""
-    rows = [{"event_id": f"e-{n}", "event_time": at_us + n * 1_000, "message": f'event "{n}"', "service_name": "cart", **more} for n in range(first, first + count)]
+    rows = [
+        {"event_id": f"e-{n}", "event_time": at_us + n * 1_000, "message": f'event "{n}"', "service_name": "cart", **more} for n in range(first, first + count)
+    ]
     return table_of(rows)
 
 

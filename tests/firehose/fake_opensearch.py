@@ -55,7 +55,7 @@ class _Server(ThreadingHTTPServer):
 def fake_opensearch() -> Iterator[FakeOpenSearch]:
     """Run one."""
     fake = FakeOpenSearch()
-    server = _Server(("127.0.0.1", 0), _handler(fake))
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": fake}))
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -67,64 +67,58 @@ def fake_opensearch() -> Iterator[FakeOpenSearch]:
         thread.join()
 
 
-def _handler(fake: FakeOpenSearch) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    fake: FakeOpenSearch
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
 
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            fake.puts.append((self.path, json.loads(body)))
-            self._answer(200, {"acknowledged": True})
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.fake.puts.append((self.path, json.loads(body)))
+        self._answer(200, {"acknowledged": True})
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            with fake.lock:
-                fake.requests += 1
-                fault = fake.faults.popleft() if fake.faults else None
-            self._bulk(body, fault)
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        with self.fake.lock:
+            self.fake.requests += 1
+            fault: Fault | None = self.fake.faults.popleft() if self.fake.faults else None
+        self._bulk(body, fault)
 
-        def _bulk(self, body: bytes, fault: Fault | None) -> None:
-            if fault in {"429", "503", "413", "400", "403"}:
-                return self._answer(int(fault or 0), {"error": {"type": "told_to", "reason": f"told to answer {fault}"}})
-            if len(body) > fake.max_bytes:
-                return self._answer(413, {"error": "too large"})
-            if fault == "refuse":
-                self.close_connection = True
-                return None
-            if fault == "slow":
-                time.sleep(0.5)
-            return self._items(body.splitlines(), fault)
+    def _bulk(self, body: bytes, fault: Fault | None) -> None:
+        if fault is not None and fault.isdecimal():
+            self._answer(int(fault), {"error": {"type": "told_to", "reason": f"told to answer {fault}"}})
+        elif len(body) > self.fake.max_bytes:
+            self._answer(413, {"error": "too large"})
+        elif fault == "refuse":
+            self.close_connection = True
+        else:
+            time.sleep(0.5 if fault == "slow" else 0)
+            self._items(body.splitlines(), fault)
 
-        def _items(self, lines: list[bytes], fault: Fault | None) -> None:
-            items = []
-            with fake.lock:
-                for number in range(0, len(lines), 2):
-                    action, document = json.loads(lines[number]), json.loads(lines[number + 1])
-                    status, reason = 201, ""
-                    if fault == "block":
-                        status, reason = 403, "index blocked"
-                    elif fault == "partial429" and number % 4:
-                        status, reason = 429, "rejected execution"
-                    else:
-                        status, reason = fake.store(action, document)
-                    verb = next(iter(action))
-                    items.append({verb: {"status": status, **({"error": {"type": "t", "reason": reason}} if reason else {})}})
-            answer = {"errors": True, "items": items[:-1] if fault == "short" else items}
-            self._answer(200, answer, fault)
+    def _items(self, lines: list[bytes], fault: Fault | None) -> None:
+        with self.fake.lock:
+            items = [self._item(number, json.loads(lines[number]), json.loads(lines[number + 1]), fault) for number in range(0, len(lines), 2)]
+        self._answer(200, {"errors": True, "items": items[:-1] if fault == "short" else items}, fault)
 
-        def _answer(self, status: int, answer: Any, fault: Fault | None = None) -> None:
-            data = b"<html>" if fault == "garbage" else json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
-            if fault == "cut":
-                self.wfile.flush()
-                self.close_connection = True
+    def _item(self, number: int, action: dict[str, Any], document: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+        if fault == "block":
+            status, reason = 403, "index blocked"
+        elif fault == "partial429" and number % 4:
+            status, reason = 429, "rejected execution"
+        else:
+            status, reason = self.fake.store(action, document)
+        return {next(iter(action)): {"status": status, **({"error": {"type": "t", "reason": reason}} if reason else {})}}
 
-    return Handler
+    def _answer(self, status: int, answer: Any, fault: Fault | None = None) -> None:
+        data = b"<html>" if fault == "garbage" else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
+        if fault == "cut":
+            self.wfile.flush()
+            self.close_connection = True

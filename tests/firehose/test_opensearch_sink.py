@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import opensearchpy
 import pytest
@@ -173,7 +174,7 @@ def test_a_real_node_takes_hostile_rows_and_finds_them(tmp_path: Path, opensearc
     client = opensearchpy.OpenSearch([opensearch_url])
     client.indices.delete(index="tailrace-logs-2032.*,tailrace-logs-1970.*,tailrace-logs-2099.*")
     at_us = 1_960_000_000_000_000
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"event_id": "h-0", "message": 'quote " back\\slash \n\t\x00\x1b\x7f \u2028 \U0001f600', "attributes": '{"a": 1}'},
         {"event_id": 'h-1 "\\/', "attributes": '{"": "empty", ".": 1, "a..b": [1, {"c": null}], "n": 123456789012345678901234567890}'},
         {"event_id": "h-2", "client_address": "not an address", "duration_s": float("nan"), "attributes": "no json"},
@@ -182,7 +183,7 @@ def test_a_real_node_takes_hostile_rows_and_finds_them(tmp_path: Path, opensearc
         {"event_id": "x" * 600},
         {"event_id": ""},
     ]
-    absurd = [{"event_id": "t-0", "event_time": -62_135_596_800_000_000}, {"event_id": "t-1", "event_time": 253_402_300_799_000_000 * 2}]
+    absurd: list[dict[str, Any]] = [{"event_id": "t-0", "event_time": -62_135_596_800_000_000}, {"event_id": "t-1", "event_time": 253_402_300_799_000_000 * 2}]
     register = AttributeRegister(declared={"t": FieldType.TIME, "t2": FieldType.TIME, "ok": FieldType.BOOLEAN, "n": FieldType.LONG})
     settings = quick(tmp_path, opensearch_url=opensearch_url)
     with LocalFirehose(settings, SystemClock(), register=register) as stream:

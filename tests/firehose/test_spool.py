@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,7 +149,7 @@ class FullDisk(LocalDisk):
 
     left = 1_000
 
-    def create(self, path: Path) -> "FullFile":
+    def create(self, path: Path) -> Any:
         return FullFile(self, super().create(path))
 
 

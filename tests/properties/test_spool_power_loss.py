@@ -42,7 +42,12 @@ class SpoolOnABadDisk(RuleBasedStateMachine):
     def start(self) -> None:
         state = SinkState(START)
         self.spool = Spool(
-            FOLDER, Machine(disk=self.disk, segment_bytes=4_000), max_bytes=1 << 40, new_identity=lambda: "0123456789abcdef", floor=self.floor(), passed=self.passed()
+            FOLDER,
+            Machine(disk=self.disk, segment_bytes=4_000),
+            max_bytes=1 << 40,
+            new_identity=lambda: "0123456789abcdef",
+            floor=self.floor(),
+            passed=self.passed(),
         )
         self.cursor = Cursor(CURSOR, self.disk, SinkState(*self.spool.start()) if not self.has_cursor() else state)
 
@@ -80,7 +85,10 @@ class SpoolOnABadDisk(RuleBasedStateMachine):
             else:
                 self.acked.add(number)
 
-    @rule(sizes=st.lists(st.integers(0, 3_000), min_size=1, max_size=4), at=st.sampled_from(["spool.written", "spool.segment_created", "spool.folder_synced", "spool.synced"]))
+    @rule(
+        sizes=st.lists(st.integers(0, 3_000), min_size=1, max_size=4),
+        at=st.sampled_from(["spool.written", "spool.segment_created", "spool.folder_synced", "spool.synced"]),
+    )
     def lose_power_in_a_put(self, sizes: list[int], at: str) -> None:
         def stop(point: str) -> None:
             if point == at:
