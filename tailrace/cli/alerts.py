@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from queries.workspace import Workspace
 
 from alerts.channels import open_channels
 from alerts.engine import Run
@@ -14,6 +13,7 @@ from alerts.rule import Rule
 from alerts.rule_file import read_rule, read_rules
 from alerts.state import AlertState
 from alerts.watch import Watch
+from queries.workspace import Workspace
 from tailrace.cli.output import json_option, print_json, print_table
 from tailrace.clock import US_PER_MINUTE, SystemClock, iso_ms
 from tailrace.errors import FileError, UsageError, nearest
