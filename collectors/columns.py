@@ -57,6 +57,14 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
         "I": "INFO",
         "D": "DEBUG",
         "F": "FATAL",
+        "0": "FATAL",
+        "1": "FATAL",
+        "2": "FATAL",
+        "3": "ERROR",
+        "4": "WARN",
+        "5": "INFO",
+        "6": "INFO",
+        "7": "DEBUG",
         "10": "TRACE",
         "20": "DEBUG",
         "30": "INFO",
@@ -65,7 +73,7 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
         "60": "FATAL",
     }
 )
-"""What libraries call their levels; the numbers are pino's and bunyan's (Python's are those times one, one level lower, and are words in its JSON)."""
+"""What libraries call their levels; numbers from 0 to 7 are syslog's (and GELF's), from 10 to 60 pino's and bunyan's."""
 
 Cast = Callable[[AnyArray], tuple[AnyArray, AnyArray | None]]
 """Texts go in (null: none), or values of a type already; typed values come out, and which were not of the type (``None``: all were)."""
@@ -102,10 +110,7 @@ def to_keyword(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
 
 def to_ip(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Read IP addresses: version 4 by a pattern, the others one by one, in their shortest form."""
-    if pc.all(pc.match_substring_regex(texts, _IPV4), min_count=0).as_py():
-        return texts, None
-    values = [_address(text) if text is not None else None for text in texts.to_pylist()]
-    return _with_bad(texts, pa.array(values, pa.string()))
+    return _mended(texts, texts, pc.match_substring_regex(texts, _IPV4), _address)
 
 
 def _address(text: str) -> str | None:
@@ -115,28 +120,34 @@ def _address(text: str) -> str | None:
         return None
 
 
-def _with_bad(texts: AnyArray, found: AnyArray) -> tuple[AnyArray, AnyArray | None]:
-    return found, pc.and_(pc.is_null(found), pc.is_valid(texts)) if found.null_count > texts.null_count else None
-
-
 def to_trace_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Bring trace ids to 32 hex digits; X-Ray's and those of load balancers (``Root=1-...``) as whole columns, others one by one."""
-    start = len("Root=") if pc.all(pc.starts_with(texts, "Root="), min_count=0).as_py() else 0
-    short = pc.utf8_slice_codeunits(texts, start) if start else texts
-    if pc.all(pc.match_substring_regex(short, _XRAY_ID), min_count=0).as_py():
-        return pc.binary_join_element_wise(pc.utf8_slice_codeunits(short, 2, 10), pc.utf8_slice_codeunits(short, 11), ""), None
-    return _normal(texts, _HEX32, normal_trace_id)
+    hexes = _hex(texts, _HEX32)
+    if pc.any(hexes, min_count=0).as_py():
+        return _mended(texts, texts, hexes, normal_trace_id)
+    short = pc.if_else(pc.starts_with(texts, "Root="), pc.utf8_slice_codeunits(texts, len("Root=")), texts)
+    joined = pc.binary_join_element_wise(pc.utf8_slice_codeunits(short, 2, 10), pc.utf8_slice_codeunits(short, 11), "")
+    return _mended(texts, joined, pc.match_substring_regex(short, _XRAY_ID), normal_trace_id)
 
 
 def to_span_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Bring span ids to 16 hex digits."""
-    return _normal(texts, _HEX16, normal_span_id)
+    return _mended(texts, texts, _hex(texts, _HEX16), normal_span_id)
 
 
-def _normal(texts: AnyArray, pattern: str, normal: Callable[[str], str | None]) -> tuple[AnyArray, AnyArray | None]:
-    if pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py() and not pc.any(pc.match_substring_regex(texts, "^0+$"), min_count=0).as_py():
-        return texts, None
-    return _with_bad(texts, pa.array([normal(text) if text is not None else None for text in texts.to_pylist()], pa.string()))
+def _hex(texts: AnyArray, pattern: str) -> AnyArray:
+    """Match ids that are not all zeros, which stand for none."""
+    return pc.and_(pc.match_substring_regex(texts, pattern), pc.match_substring_regex(texts, "[1-9a-f]"))
+
+
+def _mended(texts: AnyArray, values: AnyArray, good: AnyArray, read: Callable[[str], str | None]) -> tuple[AnyArray, AnyArray | None]:
+    """Read one by one what the pattern of the column did not match; answer all values, and which texts were none."""
+    if pc.all(good, min_count=0).as_py():
+        return values, None
+    missed = pc.invert(pc.fill_null(good, True))
+    mended = pa.array([read(str(text)) for text in texts.filter(missed)], pa.string())
+    found = pc.replace_with_mask(values, missed, mended)
+    return found, pc.and_(missed, pc.is_null(found)) if mended.null_count else None
 
 
 CASTS: Final[Mapping[str, Cast]] = MappingProxyType(
@@ -151,6 +162,12 @@ def to_severity(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
     indices = coded.indices
     numbers = [SEVERITIES[word] if word else None for word in words]
     return pa.array(words, pa.string()).take(indices), pa.array(numbers, pa.int64()).take(indices)
+
+
+def level_of_priority(priorities: AnyArray) -> AnyArray:
+    """Answer syslog's level of a priority: the remainder of 8 (https://www.rfc-editor.org/rfc/rfc5424#section-6.2.1)."""
+    numbers, _ = to_long(priorities)
+    return pc.subtract(numbers, pc.multiply(pc.divide(numbers, 8), 8)).cast(pa.string())
 
 
 def severity_of_status(statuses: AnyArray) -> AnyArray:

@@ -9,7 +9,7 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     options: {...}                     of the reader
     columns: [{source, field | attribute, type, unit, null}]     what a source column becomes
     time: {source, form}               the line's own time
-    severity: {source | from_status}   where the severity comes from
+    severity: {source, form | from_status}   where the severity comes from; form `priority` is syslog's number
     message: line | SOURCE             what the event says; with `line` there is no `raw`
     constants: {field: value}
     tests: [{line, row, status}]
@@ -29,7 +29,8 @@ from tailrace.yaml_file import Document, read_yaml
 
 OURS: Final = Path(__file__).parent / "formats"
 READER_NAMES: Final = ("json", "delimited", "pattern", "plain")
-TIME_FORMS: Final = ("iso", "epoch_s", "epoch_ms", "clf", "syslog", "auto")
+TIME_FORMS: Final = ("auto", "iso", "epoch_s", "epoch_ms", "clf", "syslog")
+SEVERITY_FORMS: Final = ("word", "priority")
 COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
     {
         "keyword": FieldType.KEYWORD,
@@ -87,6 +88,7 @@ class Format:
     time_form: str = "auto"
     severity_source: str = ""
     severity_from_status: bool = False
+    severity_form: str = "word"
     message: str = "line"
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tests: tuple[FormatTest, ...] = ()
@@ -140,9 +142,7 @@ def parse_format(document: Document) -> Format:
         raise document.error(f"no such reader: {reader}{nearest(reader, READER_NAMES)}", "reader")
     detect = _mapping(document, "detect", ("log_groups", "line", "rank"))
     time = _mapping(document, "time", ("source", "form"))
-    severity = _mapping(document, "severity", ("source", "from_status"))
-    if time.get("form", "auto") not in TIME_FORMS:
-        raise document.error(f"no such form of time: {time['form']}{nearest(str(time['form']), TIME_FORMS)}", "time", "form")
+    severity = _mapping(document, "severity", ("source", "from_status", "form"))
     return Format(
         name=name,
         description=_text(document, "description"),
@@ -154,9 +154,10 @@ def parse_format(document: Document) -> Format:
         line=_pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
         rank=int(detect.get("rank", 50)),
         time_source=str(time.get("source", "")),
-        time_form=str(time.get("form", "auto")),
+        time_form=_one_of(document, time, "form", TIME_FORMS, "time"),
         severity_source=str(severity.get("source", "")),
         severity_from_status=bool(severity.get("from_status", False)),
+        severity_form=_one_of(document, severity, "form", SEVERITY_FORMS, "severity"),
         message=_text(document, "message", "line"),
         constants=_constants(document),
         tests=tuple(_test(document, number) for number in range(len(_list(document, "tests")))),
@@ -209,7 +210,7 @@ def _test(document: Document, number: int) -> FormatTest:
 
 
 def _options(document: Document) -> Mapping[str, Any]:
-    options = _mapping(document, "options", ("separator", "header", "least", "patterns"))
+    options = _mapping(document, "options", ("header", "least", "whole", "patterns"))
     patterns = options.get("patterns", [])
     if not isinstance(patterns, list):
         raise document.error("patterns is a list", "options", "patterns")
@@ -226,6 +227,14 @@ def _constants(document: Document) -> Mapping[str, str]:
         if LOGS.field(name) is None:
             raise document.error(f"no such field of the schema: {name}{nearest(name, [one.name for one in LOGS.fields])}", "constants", name)
     return MappingProxyType({str(name): str(value) for name, value in data.items()})
+
+
+def _one_of(document: Document, data: Mapping[str, Any], key: str, known: tuple[str, ...], where: str) -> str:
+    """Answer a word of a list; the first where there is none."""
+    value = str(data.get(key, known[0]))
+    if value not in known:
+        raise document.error(f"no such {key} of {where}: {value}{nearest(value, known)}", where, key)
+    return value
 
 
 def _pattern(document: Document, text: object, *where: str) -> str:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
 from collectors.attributes import json_objects
-from collectors.columns import CASTS, TIME, severity_of_status, to_severity, to_time
+from collectors.columns import CASTS, TIME, level_of_priority, severity_of_status, to_severity, to_time
 from collectors.format_file import COLUMN_TYPES, SPLIT_TYPES, Column, Format
 from collectors.lines import Lines
 from collectors.readers import READERS
@@ -137,15 +137,21 @@ def _add_time(work: _Work, one: Format, found: Fields) -> None:
 
 
 def _add_severity(work: _Work, one: Format, found: Fields) -> None:
-    texts: AnyArray | None = None
-    if one.severity_source in found.columns:
-        texts = found.columns[one.severity_source]
+    texts = found.columns.get(one.severity_source)
+    if texts is not None and one.severity_form == "priority":
+        texts = level_of_priority(texts)
     if one.severity_from_status and "http.response.status_code" in work.fields:
         texts = severity_of_status(work.fields["http.response.status_code"])
     if texts is None and "severity_text" in one.constants:
-        texts = pa.repeat(pa.scalar(one.constants["severity_text"]), len(work.lines))
-    if texts is not None:
-        work.fields["severity_text"], work.fields["severity_number"] = to_severity(texts)
+        texts = _constant(one.constants["severity_text"], pa.string(), len(work.lines))
+    if texts is None:
+        return
+    texts = texts.cast(pa.string())
+    words, numbers = to_severity(texts)
+    if words.null_count > texts.null_count and one.reader == "json":
+        name = found.names.get(one.severity_source, one.severity_source)
+        work.attributes[name] = (FieldType.KEYWORD, pc.if_else(pc.is_null(words), texts, None))
+    work.fields["severity_text"], work.fields["severity_number"] = words, numbers
 
 
 def _table(work: _Work, one: Format, found: Fields) -> pa.Table:

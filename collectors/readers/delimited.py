@@ -2,7 +2,8 @@ r"""Fields with a separator between, in quotes where they hold one: VPC flow log
 
 The whole column goes through Arrow's CSV reader, with a number before each line that shows which lines it left out, and numbers are read as such; if one is none, all is read again as texts. What
 CSV does not mean the same by (quotes that do not stand around a whole field, a backslash, brackets around a blank, a line break) and lines with another number of fields are cut one by one
-by a pattern. Fields beyond those that the format names are kept as ``field_<n>``; fewer than ``options.least`` is no line of the format. ``-`` is null.
+by a pattern. Fields beyond those that the format names are kept as ``field_<n>``; a line with fewer than ``options.least`` is none of the format, one with fewer than ``options.whole`` is read
+in part. ``-`` is null.
 
 With ``options.header`` a line of column names says the order of the fields for the lines of its source that follow.
 """
@@ -28,7 +29,7 @@ MAX_REMEMBERED: Final = 10_000
 LOOKED_AT: Final = 9
 """First lines that are looked at for how many fields a line has."""
 
-_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?=\s|$)|\[([^\]]*)\](?=\s|$)|(\S+)')
+_TOKEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"(?!\s|$))*)"(?=\s|$)|\[([^\]]*)\](?=\s|$)|([^"\s]\S*))', re.DOTALL)
 _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
     {
         b'"': r'[^ ]"[^ "]|^[^"]*("[^"]*"[^"]*)*"[^"]*$|""[^ ]|[^ ]""',
@@ -43,7 +44,7 @@ _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
 )
 """What CSV reads otherwise than we do, asked only where the byte is there at all."""
 
-_TYPES: Final = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
+_TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
 _HEADERS: dict[tuple[str, str], tuple[str, ...]] = {}
 _LOCK: Final = Lock()
 
@@ -78,7 +79,7 @@ def _remember(format_: Format, source: str, header: str) -> tuple[str, ...]:
 
 def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyArray | None) -> Fields:
     width = _width(lines, headers) or len(names)
-    kinds = {column.source: _TYPES[column.type] for column in format_.columns if column.type in _TYPES}
+    kinds: dict[str, pa.DataType] = {column.source: _TYPES[column.type] for column in format_.columns if column.type in _TYPES}
     nulls = ("-",) if all("-" in column.nulls for column in format_.columns) else ()
     called = [names[at] if at < len(names) else f"field_{at + 1}" for at in range(width)]
     fast, numbers = _by_csv(lines, [kinds.get(name, pa.string()) for name in called], nulls)
@@ -86,7 +87,11 @@ def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyAr
     columns = dict(zip(called, fast, strict=False))
     if len(numbers) < len(lines):
         columns, counts = _with_slow(lines, names, columns, numbers, counts, nulls)
-    return Fields(columns, _reasons(counts, int(format_.options.get("least", len(names))), headers), headers=headers, nulls=nulls)
+    least = min(int(format_.options.get("least", len(names))), len(names))
+    whole = int(format_.options.get("whole", least))
+    reason = _stopped(counts, 0, least, names, headers)
+    faults = _stopped(counts, least, whole, names, headers)
+    return Fields(columns, reason, headers=headers, nulls=nulls, faults=faults)
 
 
 def _width(lines: AnyArray, headers: AnyArray | None) -> int:
@@ -105,12 +110,12 @@ def _by_csv(lines: AnyArray, kinds: Sequence[pa.DataType], nulls: Sequence[str])
         lines = lines.take(numbers)
     if not len(lines):
         return [pa.array([], kind) for kind in kinds], np.array([], dtype=np.int64)
-    body = pa.py_buffer(texts_bytes(pc.binary_join_element_wise(numbers.cast(pa.string()), " ", lines, "\n", "")))
+    body = pa.py_buffer(memoryview(texts_bytes(pc.binary_join_element_wise(numbers.cast(pa.string()), " ", lines, "\n", ""))))
     try:
         table = _csv(body, kinds, nulls)
     except pa.ArrowInvalid:
         table = _csv(body, [pa.string()] * len(kinds), nulls)
-    read = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in table.combine_chunks().columns]
+    read: list[AnyArray] = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in table.combine_chunks().columns]
     return read[1:], read[0].to_numpy()
 
 
@@ -168,18 +173,25 @@ def _together(typed: AnyArray, texts: AnyArray) -> AnyArray:
 
 
 def _tokens(line: str) -> list[str]:
-    return [_unescaped(found[1]) if found[1] is not None else found[2] if found[2] is not None else found[3] for found in _TOKEN.finditer(line)]
+    """Cut a line up; where a quote is not closed the rest is no token."""
+    tokens: list[str] = []
+    at = 0
+    while found := _TOKEN.match(line, at):
+        tokens.append(_unescaped(found[1]) if found[1] is not None else found[2] if found[2] is not None else found[3])
+        at = found.end()
+    return tokens
 
 
 def _unescaped(text: str) -> str:
     return text.replace('\\"', '"') if "\\" in text else text
 
 
-def _reasons(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", least: int, headers: AnyArray | None) -> AnyArray:
-    if not len(counts) or counts.min() >= least:
-        return pa.nulls(len(counts), pa.string())
-    bad: AnyArray = pa.array(counts < least)
+def _stopped(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", low: int, high: int, names: Sequence[str], headers: AnyArray | None) -> AnyArray:
+    """Say at which column reading stopped, of lines with at least ``low`` and less than ``high`` fields."""
+    bad: AnyArray = pa.array((counts >= low) & (counts < high))
     if headers is not None:
         bad = pc.and_(bad, pc.invert(headers))
-    texts = pc.binary_join_element_wise("reading stopped at field ", pa.array(counts + 1).cast(pa.string()), f" of at least {least}", "")
-    return pc.if_else(bad, texts, pa.nulls(len(counts), pa.string()))
+    if not pc.any(bad, min_count=0).as_py():
+        return pa.nulls(len(counts), pa.string())
+    told = pa.array([f"reading stopped at {name} (field {at} of {high})" for at, name in enumerate([*names, "the end"], 1)], pa.string())
+    return pc.if_else(bad, told.take(pa.array(np.minimum(counts, len(names)))), None)
