@@ -40,6 +40,8 @@ class Admission:
         check(delivery)
         hashes = row_hashes(delivery.tables)
         encoded = encode(delivery, hashes, {})
+        if len(encoded.body) > MAX_DELIVERY_BYTES:
+            raise PermanentError(f"delivery of {delivery.source}: it is longer than {MAX_DELIVERY_BYTES:,} bytes")
         with self._spool.lock:
             ticket = self._enqueue(delivery, hashes, encoded)
         self._spool.commit(ticket)
@@ -94,8 +96,6 @@ def _faults(delivery: Delivery) -> Iterator[str]:
         counted = sum(one.went_out for one in delivery.counts if one.hop == "collect" and one.unit == unit)
         if rows != counted:
             yield f"{counted} {unit} were counted, there are {rows}"
-    if sum(table.nbytes for table in delivery.tables.values()) + sum(len(one.body) for one in delivery.dead) > MAX_DELIVERY_BYTES:
-        yield f"it is longer than {MAX_DELIVERY_BYTES:,} bytes"
 
 
 def _without(delivery: Delivery, masks: Masks) -> Delivery:

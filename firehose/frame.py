@@ -36,6 +36,7 @@ _LENGTHS: Final = struct.Struct("<4sIIIQ")
 _CHECKS: Final = struct.Struct("<II")
 PREFIX_BYTES: Final = _LENGTHS.size + _CHECKS.size
 MAX_HEAD_BYTES: Final = 64 * 1024 * 1024
+SHORT_ROWS: Final = 100
 
 UNITS: Final[Mapping[TableName, Unit]] = {"logs": "events", "spans": "spans", "metrics": "metrics"}
 """The tables that travel, and the unit that each is counted in."""
@@ -193,10 +194,10 @@ def decode_dead(head: Head, body: bytes) -> Sequence[DeadLetter]:
 
 
 def _encode_table(table: pa.Table) -> bytes:
-    """Encode the columns that are not null altogether."""
+    """Encode the columns that are not null altogether; a short table is not compressed: that would take longer than writing it."""
     filled = table.select([name for name in table.column_names if table.column(name).null_count < table.num_rows])
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, filled.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+    with pa.ipc.new_stream(sink, filled.schema, options=pa.ipc.IpcWriteOptions(compression="lz4" if table.num_rows > SHORT_ROWS else None)) as writer:
         writer.write_table(filled.combine_chunks())
     return sink.getvalue().to_pybytes()
 

@@ -84,7 +84,7 @@ class AttributeSplit:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return None, _dump({UNREADABLE: text})
         known = {name: value for name, value in fields.items() if self._fits(name, value)}
-        met |= known.keys()
+        met.update(known)
         other = {_name(name): _text(value) for name, value in fields.items() if name not in known}
         kept = text if not other else msgspec.json.encode(known).decode() if known else None
         return kept, _dump(other) if other else None
