@@ -68,7 +68,7 @@ def split_attributes(text: str, types: Mapping[str, FieldType]) -> dict[str, dic
             found["attributes"][key] = value
         else:
             found["attributes_other"][key] = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return {name: inner for name, inner in found.items() if inner}
+    return {name: inner for name, inner in found.items() if inner or (name == "attributes" and not found["attributes_other"])}
 
 
 def _fits(value: object, kind: FieldType) -> bool:

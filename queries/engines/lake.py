@@ -18,7 +18,7 @@ from queries.engines.documents import documents
 from queries.fields import FieldResolver
 from queries.sql import hits
 from queries.sql.aggregations import Aggregator
-from queries.sql.filters import Scope, condition, time_range_us
+from queries.sql.filters import Scope, all_of, condition, time_range_us
 from queries.sql.ip import ip_text
 from queries.sql.printer import print_sql
 from tailrace.clock import Clock, from_datetime
@@ -27,6 +27,9 @@ from tailrace.fields import AttributeRegister
 from tailrace.forms import index_name
 from tailrace.lake import partition_of
 from tailrace.schema import FieldType, TableName
+
+FEW_PARTS = 8
+"""Of no more parts than these a page of hits is read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class _Asked:
     scope: Scope
     rows: exp.Select
     where: exp.Expr
+    parts: int
 
 
 class LakeEngine:
@@ -67,7 +71,7 @@ class LakeEngine:
         where = condition(search.query, scope)
         low, high = time_range_us(search.query, scope)
         relation = self._connection.relation(table, FIRST_US if low is None else max(low, FIRST_US), LAST_US if high is None else min(high, LAST_US))
-        return _Asked(table, search, scope, relation.select, where)
+        return _Asked(table, search, scope, relation.select, where, relation.parts)
 
     def _answer(self, asked: _Asked) -> Response:
         found = self._hits(asked)
@@ -84,7 +88,8 @@ class LakeEngine:
         return self._connection.execute(print_sql(statement), timeout_s=asked.search.timeout_s)
 
     def _hits(self, asked: _Asked) -> list[dict[str, Any]]:
-        statement = hits.page(asked.rows, asked.search, asked.where, asked.scope, asked.table)
+        where = self._narrowed(asked)
+        statement = hits.page(asked.rows, asked.search, where, asked.scope, asked.table)
         if asked.search.size == 0:
             return []
         rows = self._ask(asked, statement)
@@ -99,6 +104,18 @@ class LakeEngine:
                 hit["_source"] = next(shown)
             found.append({**hit, "sort": [values[number] for values in sorts]})
         return found
+
+    def _narrowed(self, asked: _Asked) -> exp.Expr:
+        """Find the times of the page first where there are many parts, so that whole rows are read from few of them."""
+        first = hits.newest(asked.rows, asked.search, asked.where, asked.scope) if asked.parts > FEW_PARTS and asked.search.size else None
+        if first is None:
+            return asked.where
+        times = [time for time in self._ask(asked, first).column("us").to_pylist() if time is not None]
+        if not times:
+            return exp.false()
+        if len(times) < asked.search.start + asked.search.size:
+            return all_of([asked.where.copy(), hits.at_times(sorted(set(times)))])
+        return all_of([asked.where.copy(), hits.within(times[-1], asked.search)])
 
     def _total(self, asked: _Asked, shown: int) -> dict[str, Any] | None:
         search = asked.search

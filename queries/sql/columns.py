@@ -35,6 +35,7 @@ class Element:
 Found = Column | Attribute | OtherAttribute | Element
 
 ATTRIBUTES_COLUMN: Final = "attributes"
+_BELOW_ALL_TIMES: Final = 3 * 10**17
 _FIRST_US: Final = -62_135_596_800_000_000
 _LAST_US: Final = 253_402_300_799_999_999
 _JSON_TYPES: Final = {
@@ -109,12 +110,13 @@ def millis(value: exp.Expr) -> exp.Expr:
 
 
 def floored(value: exp.Expr, step: int) -> exp.Expr:
-    """Divide whole numbers and round down: ``//`` rounds towards zero."""
-    size = exp.Literal.number(step)
-    rest = exp.paren(
-        exp.Mod(this=exp.paren(exp.Add(this=exp.paren(exp.Mod(this=value.copy(), expression=size)), expression=size.copy())), expression=size.copy())
-    )
-    return exp.IntDiv(this=exp.paren(exp.Sub(this=value, expression=rest)), expression=size.copy())
+    """Divide whole numbers and round down: ``//`` rounds towards zero, so the number is moved above zero first, by a multiple of the step.
+
+    Right for times in microseconds of the years that a TIMESTAMP can hold, and all smaller numbers.
+    """
+    multiples = -(-_BELOW_ALL_TIMES // step)
+    moved = exp.paren(exp.Add(this=value, expression=exp.Literal.number(multiples * step)), copy=False)
+    return exp.paren(exp.Sub(this=exp.IntDiv(this=moved, expression=exp.Literal.number(step)), expression=exp.Literal.number(multiples)), copy=False)
 
 
 def among(value: exp.Expr, choices: Sequence[exp.Expr]) -> exp.Expr:

@@ -14,10 +14,11 @@ from sqlglot import exp
 from queries.dsl.dates import DateReader
 from queries.dsl.nodes import Scalar, Search, SortKey, SortValue
 from queries.fields import Unmapped
-from queries.sql.columns import call, indexed, raw, real, text, whole
+from queries.sql.columns import among, call, indexed, moment, raw, real, text, whole
 from queries.sql.filters import Scope, all_of
 from queries.sql.ip import ip_key
 from queries.values import MAX_LONG, MIN_LONG, boolean_value, double_value, keyword_text, long_floor
+from tailrace.clock import US_PER_MS
 from tailrace.errors import RequestError
 from tailrace.schema import TABLES, FieldType, TableName
 
@@ -25,6 +26,8 @@ DEFAULT_SORT: Final = (SortKey("@timestamp", "desc", missing_first=False, clause
 """No sort given: the newest first, then by id."""
 
 TIE_BREAK: Final = DEFAULT_SORT[1]
+TIME_COLUMN: Final = "event_time"
+_TIME_NAMES: Final = frozenset({"@timestamp", "startTime", "minute"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,35 @@ def _filled(key: SortKey, value: exp.Expr, kind: FieldType) -> exp.Expr:
             return call("coalesce", value, real(float("inf") if greatest else float("-inf")))
         case _:
             return value
+
+
+def newest(rows: exp.Select, search: Search, where: exp.Expr, scope: Scope) -> exp.Select | None:
+    """Answer the statement for the times of the rows that the page can hold, where the order begins with the time; ``None`` in another order.
+
+    It reads the time and what the query asks for, so the page itself can then be read from the few row groups that hold those times.
+    """
+    keys = orders(full_sort(search), scope)
+    if keys[0].key.field not in _TIME_NAMES or keys[0].type is not FieldType.TIME:
+        return None
+    time = exp.column(TIME_COLUMN, quoted=True)
+    conditions = [where.copy(), *([after(keys, search.search_after, scope)] if search.search_after is not None else [])]
+    statement = exp.select(exp.alias_(call("epoch_us", time), "us", quoted=True)).from_(rows.subquery("rows", copy=False), copy=False)
+    ordered = exp.Ordered(this=time.copy(), desc=keys[0].descending, nulls_first=keys[0].key.missing_first)
+    return statement.where(all_of(conditions), copy=False).order_by(ordered, copy=False).limit(search.start + search.size, copy=False)
+
+
+def within(last_us: int, search: Search) -> exp.Expr:
+    """Answer the condition that a row does not come after the millisecond of the page's last time; others of that millisecond may come before it by id."""
+    time = exp.column(TIME_COLUMN, quoted=True)
+    first_of_ms = last_us // US_PER_MS * US_PER_MS
+    if (search.sort or DEFAULT_SORT)[0].direction == "desc":
+        return exp.GTE(this=time, expression=moment(first_of_ms))
+    return exp.LT(this=time, expression=moment(first_of_ms + US_PER_MS))
+
+
+def at_times(times_us: Sequence[int]) -> exp.Expr:
+    """Answer the condition that a row is of one of these times."""
+    return among(exp.column(TIME_COLUMN, quoted=True), [moment(time) for time in times_us])
 
 
 def page(rows: exp.Select, search: Search, where: exp.Expr, scope: Scope, table: TableName) -> exp.Select:

@@ -96,19 +96,24 @@ def steps_of(agg: DateHistogram | Histogram) -> Steps:
 
 def bounds_of(agg: DateHistogram | Histogram, steps: Steps, now_us: int) -> tuple[int | None, int | None]:
     """Answer the numbers of the first and the last bucket of ``extended_bounds``; ``None`` where it is open."""
-    low, high = (_bound(agg, bound, steps, now_us) for bound in (agg.bounds.low, agg.bounds.high))
+    low, high = (None if bound is None else _bound(agg, bound, steps, now_us) for bound in (agg.bounds.low, agg.bounds.high))
     if low is not None and high is not None and low > high:
         raise RequestError("extended_bounds: min is above max", clause=agg.clause)
-    return low, high
+    try:
+        return (None if low is None else _index_of(steps, low)), (None if high is None else _index_of(steps, high))
+    except (ValueError, OverflowError) as error:
+        raise RequestError("extended_bounds: beyond the years 1 to 9999", clause=agg.clause) from error
 
 
-def _bound(agg: DateHistogram | Histogram, bound: Scalar | None, steps: Steps, now_us: int) -> int | None:
-    if bound is None:
-        return None
+def _index_of(steps: Steps, bound: float) -> int:
+    return steps.index_of(bound) if isinstance(steps, NumberSteps) else steps.index_of(int(bound))
+
+
+def _bound(agg: DateHistogram | Histogram, bound: Scalar, steps: Steps, now_us: int) -> float:
     if isinstance(steps, NumberSteps):
         if isinstance(bound, str | bool):
             raise RequestError(f"extended_bounds: {bound!r} is not a number", clause=agg.clause)
-        return steps.index_of(float(bound))
+        return float(bound)
     if isinstance(bound, int) and not isinstance(bound, bool):
-        return steps.index_of(bound)
-    return steps.index_of(DateReader(now_us, agg.clause, steps.form or DEFAULT_FORMAT, steps.zone_ms).read_ms(bound, round_up=False))
+        return bound
+    return DateReader(now_us, agg.clause, steps.form or DEFAULT_FORMAT, steps.zone_ms).read_ms(bound, round_up=False)

@@ -21,15 +21,19 @@ def has_phrase(value: exp.Expr, words: Sequence[str]) -> exp.Expr:
     """Whether the words stand in the text one after the other; one word: whether it stands there."""
     lowered = call("lower", value)
     pattern = _START + SEPARATOR_PATTERN.join(_word(word) for word in words) + _END
-    return _guarded(lowered, max(words, key=len), pattern)
+    return _guarded(lowered, max(words, key=len), pattern, f" {words[0]} " if len(words) == 1 else "")
 
 
 def _word(word: str) -> str:
     return quoted(word) + (f"{_SIGN}*" if len(word) >= MAX_TOKEN_CHARS else "")
 
 
-def _guarded(lowered: exp.Expr, needle: str, pattern: str) -> exp.Expr:
-    return exp.case().when(call("contains", lowered, text(needle)), call("regexp_matches", lowered.copy(), text(pattern))).else_(exp.false())
+def _guarded(lowered: exp.Expr, needle: str, pattern: str, sure: str = "") -> exp.Expr:
+    """Ask for the needle first, then for what is surely a match, then for the pattern."""
+    cases = exp.case().when(exp.not_(call("contains", lowered, text(needle)), copy=False), exp.false(), copy=False)
+    if sure:
+        cases = cases.when(call("contains", lowered.copy(), text(sure)), exp.true(), copy=False)
+    return cases.else_(call("regexp_matches", lowered.copy(), text(pattern)), copy=False)
 
 
 def has_token_like(value: exp.Expr, pieces: Sequence["Wild | str"], *, any_case: bool = False) -> exp.Expr:

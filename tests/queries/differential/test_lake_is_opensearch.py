@@ -49,13 +49,13 @@ def _check(node: Node, index: str, engine: LakeEngine, bodies: list[dict[str, An
         assert not found, f"{found}\n{json.dumps(body, ensure_ascii=False)}"
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(bodies=search_lists)
 def test_lake_answers_as_opensearch_over_many_documents(many: Both, bodies: list[dict[str, Any]]) -> None:
     _check(*many, bodies)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(rows=row_lists, bodies=search_lists)
 def test_lake_answers_as_opensearch_over_generated_documents(
     opensearch_url: str, tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], bodies: list[dict[str, Any]]
