@@ -29,7 +29,7 @@ check: .venv/test ## format, lint, types, import rules, generated docs
 	$(BIN)/ruff check -q .
 	$(BIN)/mypy --no-error-summary $(SOURCES)
 	$(BIN)/lint-imports
-	COLUMNS=80 $(BIN)/cog --check -q $(DOCS)
+	COLUMNS=80 $(BIN)/cog --check $(DOCS)
 
 soak: .venv/test ## the long runs: fuzzing, kills, differential tests
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q -m soak --timeout=7200
@@ -38,7 +38,7 @@ bench: .venv/test ## measure, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
 docs: .venv/test ## make the generated parts of the docs again
-	COLUMNS=80 $(BIN)/cog -r -q $(DOCS)
+	COLUMNS=80 $(BIN)/cog -r $(DOCS)
 
 lock: ## make the lock files again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra sandbox --extra build pyproject.toml -o requirements.txt

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from queries.workspace import Workspace
-
 from sandbox.checks import free_port
 from sandbox.demo import DUCKDB_MEMORY, Stack, ingest_parts
 from sandbox.marked import Mark, new_mark, put_event, send_trace

@@ -16,6 +16,8 @@ from tailrace.settings import Settings
 CALLER: Final = "check-web"
 CALLED: Final = "check-payment"
 PATH: Final = "/check"
+SPANS: Final = 3
+"""A segment each, and the call between them."""
 
 
 @dataclass(frozen=True, slots=True)

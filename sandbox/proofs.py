@@ -12,17 +12,20 @@ import orjson
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import requests
-from queries.workspace import Workspace
 
-from sandbox.marked import CALLER, Mark
+from queries.workspace import Workspace
+from sandbox.marked import CALLED, CALLER, SPANS, Mark
+from sandbox.resources import CHECK_GROUP
 from sandbox.webhook import Received
-from tailrace.clock import US_PER_HOUR
+from tailrace.clock import US_PER_HOUR, iso_ms
 from tailrace.errors import TailraceError
 from tailrace.lake import live_parts
+from tailrace.ledger import open_ledger
 from tailrace.settings import Settings
 from tailrace.stores import FolderStore
 
 SAVED_QUERY: Final = "errors_by_service"
+SOURCE: Final = f"cloudwatch:{CHECK_GROUP}"
 TIMEOUT_S: Final = 10.0
 
 
@@ -85,6 +88,30 @@ def found_by_search(evidence: Evidence) -> str:
     return f"message:{evidence.mark.word} has 1 hit"
 
 
+def counted_by_ledger(evidence: Evidence) -> str:
+    """The ledger adds up, and counts the event once at every hop of its source, from its source to the lake."""
+    ledger = open_ledger(evidence.settings.ledger_path)
+    check = ledger.check()
+    if not check.balanced:
+        raise NotYetError(f"expected a ledger that adds up, found: {'; '.join(check.problems)}")
+    rows = [row for row in ledger.rows().to_pylist() if row["log_source"] == SOURCE and row["unit"] == "events"]
+    went_out = {hop: sum(row["count_out"] for row in rows if row["hop"] == hop) for hop in ("collect", "spool", "deliver")}
+    if set(went_out.values()) != {1}:
+        raise NotYetError(f"expected one event of {SOURCE} at every hop, found {went_out}")
+    return f"1 event of {SOURCE} at {', '.join(went_out)}; nothing lost"
+
+
+def in_saved_query(evidence: Evidence) -> str:
+    """The saved query of errors by service has a row for the service that wrote the event."""
+    start_us, end_us = evidence.span_us
+    result = evidence.workspace.saved.run(SAVED_QUERY, {"start_time": iso_ms(start_us), "end_time": iso_ms(end_us)})
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows()]
+    found = sum(row["errors"] for row in rows if row["service"] == CALLER)
+    if found != 1:
+        raise NotYetError(f"expected 1 error of {CALLER} in {SAVED_QUERY}, found {found}")
+    return f"{SAVED_QUERY}: 1 error of {CALLER}"
+
+
 def alert_fired(evidence: Evidence) -> str:
     """The rule of the check fired, and its webhook was called with the event."""
     for post in evidence.webhook.posts:
@@ -92,6 +119,29 @@ def alert_fired(evidence: Evidence) -> str:
         if evidence.mark.word in orjson.dumps(post).decode():
             return f"webhook called by rule {own.get('rule')!r}: {own.get('subject')!r}"
     raise NotYetError(f"expected a webhook call with {evidence.mark.word}, got {len(evidence.webhook.posts)} calls")
+
+
+def on_the_map(evidence: Evidence) -> str:
+    """The service graph has both services, and the edge between them."""
+    graph = evidence.workspace.traces.service_graph(*evidence.span_us)
+    services = {service["ReferenceId"]: service for service in graph["Services"]}
+    edges = {(service["Name"], services[edge["ReferenceId"]]["Name"]) for service in services.values() for edge in service.get("Edges", ())}
+    if (CALLER, CALLED) not in edges:
+        raise NotYetError(f"expected an edge from {CALLER} to {CALLED}, found {sorted(edges)}")
+    return f"{CALLER} -> {CALLED}, of {len(services)} nodes"
+
+
+def joined(evidence: Evidence) -> str:
+    """The trace is there with its three spans, and its log lines are the event."""
+    mark, traces = evidence.mark, evidence.workspace.traces
+    trace = traces.get(mark.xray_trace_id)
+    sent = [span for span in trace.spans if not span.is_inferred] if trace else []
+    if len(sent) != SPANS:
+        raise NotYetError(f"expected the {SPANS} spans of trace {mark.trace_id}, found {len(sent)}")
+    line = _one([hit["_source"] for hit in traces.logs_of(mark.xray_trace_id)], f"one log line with trace id {mark.trace_id}")
+    if line.get("message") != mark.message:
+        raise NotYetError(f"expected {mark.message!r}, found {line.get('message')!r}")
+    return f"trace {mark.trace_id}: {SPANS} spans, 1 log line"
 
 
 def _one(rows: list[dict[str, Any]], what: str) -> dict[str, Any]:
@@ -114,6 +164,10 @@ PROOFS: Final[tuple[tuple[str, Prove], ...]] = (
     ("the event is parsed", parsed),
     ("it is in the lake", in_lake),
     ("a search finds it", found_by_search),
+    ("the ledger counts it", counted_by_ledger),
+    ("a saved query has it in its result", in_saved_query),
     ("an alert fired to a webhook", alert_fired),
+    ("the trace is on the map", on_the_map),
+    ("the trace is joined to its log line", joined),
 )
 """Name and proof; ``tailrace demo --check`` shows them in this order."""

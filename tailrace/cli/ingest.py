@@ -83,7 +83,8 @@ def run(settings: Settings, clock: Clock, job: Job, stdin: BinaryIO) -> Report:
     formats = load_formats(Path(settings.formats) if settings.formats else None)
     if job.origin.format:
         formats.get(job.origin.format)
-    register, before = AttributeRegister(settings.register_path, formats.declared()), open_ledger(settings.ledger_path).hops()
+    register, before = AttributeRegister(settings.register_path), open_ledger(settings.ledger_path).hops()
+    register.declare(formats.declared())
     with LocalFirehose(settings, clock, register=register) as stream:
         collector = Collector(stream, formats, register, clock, settings.inflate_max_bytes, settings.region)
         source = LineSource(collector, clock, origin=job.origin, patience_s=PATIENCE_S)

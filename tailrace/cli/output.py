@@ -18,6 +18,9 @@ from rich.text import Text
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """The option that every command has."""
 
+PIPED_WIDTH: Final = 200
+"""Characters of a table's line where nobody's terminal says how wide it is."""
+
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 _BIDI: Final = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 _ESCAPES: Final[dict[int, str]] = {**_CONTROLS, **_BIDI}
@@ -53,7 +56,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
-    Console(highlight=False, soft_wrap=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
 @contextmanager
