@@ -84,11 +84,14 @@ def view(store: ObjectStore, table: TableName, partition: Partition) -> View:
 
 
 def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = no_probe) -> Merged:
-    """Merge the fresh parts of a partition that are settled, with those merged ones that are small beside them or hold the same events."""
+    """Merge the fresh parts of a partition that are settled, with those merged ones that are small beside them or hold the same events.
+
+    One part alone is left as it is.
+    """
     fresh = _within(MAX_BYTES, [part for part in seen.fresh if is_settled(part.name) != "no"])
-    if not fresh:
-        return Merged()
     merged_before = sorted((part for part in seen.live if part.is_merged), key=lambda part: part.size)
+    if not fresh or len(fresh) + len(merged_before) == 1:
+        return Merged()
     chosen, rows = _read_while_small(store, _grown(fresh, merged_before))
     ids = compute.unique(one_array(rows, "event_id"))
     same = [part for part in merged_before if part not in chosen and _holds(store, part, ids)]

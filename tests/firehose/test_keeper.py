@@ -111,6 +111,7 @@ def test_a_crash_at_any_point_leaves_each_row_once(tmp_path: Path, point: str) -
 
 
 def test_what_a_crash_left_is_deleted_after_an_hour(tmp_path: Path) -> None:
+    put_fresh(tmp_path, 0, 20)
     put_fresh(tmp_path, 1, 0)
     with pytest.raises(CrashError):
         keeper(tmp_path, probe=crash_at("keeper.part_put")).round(force=True)
@@ -125,7 +126,14 @@ def test_what_a_crash_left_is_deleted_after_an_hour(tmp_path: Path) -> None:
     clock.sleep(ORPHAN_AFTER_S)
     one.round()
     assert len(files(tmp_path)) == 1
-    assert sorted(lake_column(tmp_path)) == numbers(20)
+    assert sorted(lake_column(tmp_path)) == numbers(30)
+
+
+def test_one_part_alone_is_left_as_it_is(tmp_path: Path) -> None:
+    put_fresh(tmp_path, 1, 0)
+    one = keeper(tmp_path)
+    assert one.round(force=True).parts == 0
+    assert [name[:2] for name in files(tmp_path)] == ["f-"]
 
 
 def test_a_part_that_may_be_written_again_is_left_alone_and_that_of_another_producer_is_never_forgotten(tmp_path: Path) -> None:
@@ -152,7 +160,8 @@ def test_a_commit_that_another_keeper_won_changes_nothing(tmp_path: Path) -> Non
             return False
 
     store = Raced()
-    store.put(part_key("logs", HERE, "f-abc-1-0-1.parquet"), write_part(numbered(0, 5)).to_pybytes())
+    for name in ("f-abc-1-0-1.parquet", "f-abc-1-1-2.parquet"):
+        store.put(part_key("logs", HERE, name), write_part(numbered(0, 5)).to_pybytes())
     assert keeper(tmp_path, store=store).round(force=True).parts == 0
     assert read_state(store, "logs", HERE)[1] is None
 
