@@ -1,0 +1,218 @@
+"""Logprep doing what Tailrace does: CloudWatch payloads of application logs to Parquet, in one process. Runs in an environment of its own.
+
+``python benchmarks/logprep_peer.py PAYLOADS_FILE FOLDER`` prints one JSON object. It imports nothing of this project: Logprep has its own dependencies.
+
+What is Logprep's: decoding the JSON of a line (``decoder``), naming its fields (``field_manager``), the number of the severity (``generic_resolver``), the trace id without its X-Ray
+dashes (``dissector``), constants (``generic_adder``), leaving out what became columns (``dropper``); each event goes through ``Pipeline.process_event``, as in its own loop. What Logprep
+has no part for is done around it with the fastest libraries there are: inflating (isal), the envelope (msgspec), attributes as JSON (orjson), rows to Arrow and to Parquet with the same options as ours.
+Event times are those of the envelope, on both sides. Logprep's queues, metrics endpoint and outputs are not in it: this is its fastest form.
+"""
+
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from isal import isal_zlib
+from logprep.framework.pipeline import Pipeline
+from logprep.util.configuration import Configuration
+
+ROWS_A_FILE = 40_000
+WARM_UP = 10
+IDS = ("event_id", "trace_id", "aws_request_id")
+SEVERITIES = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
+RULES: dict[str, dict[str, Any]] = {
+    "decoder": {"filter": "message", "decoder": {"source_format": "json", "mapping": {"message": "parsed"}}},
+    "field_manager": {
+        "filter": "parsed",
+        "field_manager": {
+            "mapping": {
+                "message": "raw",
+                "parsed.message": "message",
+                "parsed.level": "severity_text",
+                "parsed.service": "service_name",
+                "parsed.request_id": "aws_request_id",
+                "parsed.http.method": "http_request_method",
+                "parsed.http.status_code": "http_response_status_code",
+                "parsed.duration_ms": "duration_ms",
+            },
+            "overwrite_target": True,
+        },
+    },
+    "generic_resolver": {
+        "filter": "severity_text",
+        "generic_resolver": {"field_mapping": {"severity_text": "severity_number"}, "resolve_list": SEVERITIES},
+    },
+    "dissector": {"filter": "parsed.trace_id", "dissector": {"mapping": {"parsed.trace_id": "1-%{trace_id}-%{+trace_id}"}}},
+    "generic_adder": {"filter": "parsed", "generic_adder": {"add": {"log_format": "app.json", "parse_status": "parsed"}}},
+    "dropper": {
+        "filter": "parsed",
+        "dropper": {
+            "drop": [
+                f"parsed.{name}"
+                for name in ("timestamp", "message", "level", "service", "request_id", "trace_id", "http.method", "http.status_code", "duration_ms")
+            ]
+        },
+    },
+}
+FIELDS: list[tuple[str, pa.DataType]] = [
+    ("event_id", pa.string()),
+    ("event_time", pa.timestamp("us")),
+    ("observed_time", pa.timestamp("us")),
+    ("severity_text", pa.string()),
+    ("severity_number", pa.int64()),
+    ("message", pa.string()),
+    ("service_name", pa.string()),
+    ("log_format", pa.string()),
+    ("log_source", pa.string()),
+    ("cloud_account_id", pa.string()),
+    ("aws_log_group_name", pa.string()),
+    ("aws_log_stream_name", pa.string()),
+    ("trace_id", pa.string()),
+    ("aws_request_id", pa.string()),
+    ("http_request_method", pa.string()),
+    ("http_response_status_code", pa.int64()),
+    ("duration_s", pa.float64()),
+    ("attributes", pa.string()),
+    ("raw", pa.string()),
+    ("parse_status", pa.string()),
+]
+SCHEMA = pa.schema(FIELDS)
+
+
+class Event(msgspec.Struct):
+    """One event of an envelope."""
+
+    id: str
+    timestamp: int
+    message: str
+
+
+class Message(msgspec.Struct, rename="camel"):
+    """One envelope."""
+
+    owner: str
+    log_group: str
+    log_stream: str
+    log_events: list[Event]
+
+
+def pipeline() -> Pipeline:
+    """Make Logprep's pipeline from a configuration file and rule files, as its users do."""
+    folder = Path(tempfile.mkdtemp())
+    entries = []
+    for name, rule in RULES.items():
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps([rule]))
+        entries.append({name: {"type": name, "rules": [str(path)]}})
+    config = folder / "pipeline.json"
+    config.write_text(
+        json.dumps(
+            {
+                "version": "1",
+                "process_count": 1,
+                "pipeline": entries,
+                "input": {"dummy": {"type": "dummy_input", "documents": []}},
+                "output": {"dummy": {"type": "dummy_output"}},
+            }
+        )
+    )
+    made = Pipeline(config=Configuration.from_sources([str(config)]), pipeline_index=0)
+    _ = made._pipeline  # noqa: SLF001 - builds the processors, as its own set-up does
+    return made
+
+
+def rows(payload: bytes, made: Pipeline, decoder: msgspec.json.Decoder[Message]) -> Iterator[dict[str, Any]]:
+    """Take a payload through Logprep, event by event."""
+    message = decoder.decode(isal_zlib.decompress(payload, 31))
+    shared = {
+        "cloud_account_id": message.owner,
+        "aws_log_group_name": message.log_group,
+        "aws_log_stream_name": message.log_stream,
+        "log_source": f"cloudwatch:{message.log_group}",
+        "observed_time": time.time_ns() // 1000,
+    }
+    for event in message.log_events:
+        row: dict[str, Any] = {"message": event.message, "event_id": event.id, "event_time": event.timestamp * 1000, **shared}
+        made.process_event(row)
+        parsed = row.pop("parsed", None)
+        if parsed is None:
+            row["parse_status"] = "failed"
+        else:
+            row["attributes"] = orjson.dumps(flat(parsed)).decode() if parsed else None
+            row["duration_s"] = row["duration_ms"] / 1000
+        yield row
+
+
+def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten an object to dotted names."""
+    found: dict[str, Any] = {}
+    for name, member in value.items():
+        if isinstance(member, dict):
+            found |= flat(member, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = member
+    return found
+
+
+def write(batch: list[dict[str, Any]], path: Path) -> None:
+    """Write rows as our lake's writer does."""
+    table = pa.Table.from_pylist(batch, schema=SCHEMA)
+    blooms = {name: {"ndv": len(batch), "fpp": 0.01} for name in IDS}
+    plain = {*IDS, "message", "raw", "attributes", "event_time", "observed_time"}
+    words = [name for name in SCHEMA.names if name not in plain]
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=words,  # type: ignore[arg-type] # names are taken too
+        bloom_filter_options=blooms,
+    )
+
+
+def main(source: Path, folder: Path) -> None:
+    """Measure from the first payload to the last byte written."""
+    logging.disable(logging.CRITICAL)
+    made, decoder = pipeline(), msgspec.json.Decoder(Message)
+    write([row for payload in islice(read(source), WARM_UP) for row in rows(payload, made, decoder)], folder / "0.parquet")
+    begun, cpu = time.perf_counter(), time.process_time()
+    batch: list[dict[str, Any]] = []
+    count = files = failed = 0
+    for payload in read(source):
+        batch.extend(rows(payload, made, decoder))
+        if len(batch) >= ROWS_A_FILE:
+            failed += sum(row["parse_status"] == "failed" for row in batch)
+            write(batch, folder / f"{files}.parquet")
+            count, files, batch = count + len(batch), files + 1, []
+    failed += sum(row["parse_status"] == "failed" for row in batch)
+    write(batch, folder / f"{files}.parquet")
+    seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
+    size = sum(path.stat().st_size for path in folder.glob("*.parquet"))
+    found = {"events": count + len(batch), "failed": failed, "seconds": seconds, "cpu_s": cpu_s, "bytes": size}
+    print(json.dumps(found | {"peak_rss_mb": peak_rss_mb()}))
+
+
+def peak_rss_mb() -> float:
+    """Answer the largest resident memory of this process."""
+    return int(Path("/proc/self/status").read_text("ascii").split("VmHWM:")[1].split()[0]) / 1024
+
+
+def read(source: Path) -> Iterator[bytes]:
+    """Read payloads, each with its length before it (4 bytes, big-endian)."""
+    with source.open("rb") as file:
+        while head := file.read(4):
+            yield file.read(int.from_bytes(head, "big"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
