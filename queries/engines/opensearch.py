@@ -7,11 +7,15 @@ OpenSearch is its estimates: ``cardinality`` above 3,000 values, ``percentiles``
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+import pyarrow as pa
+from sqlglot import exp
+
 from queries.dsl.body import BodyWriter
-from queries.dsl.nodes import Aggregation, Metric, Percentiles, Search
+from queries.dsl.nodes import Search
 from queries.dsl.parse import parse_search
 from queries.engine import Body, Response
 from queries.fields import FieldResolver
+from queries.sql.aggregations import Aggregator
 from queries.sql.filters import Scope, condition
 from queries.sql.hits import full_sort, orders
 from tailrace.clock import Clock
@@ -51,9 +55,9 @@ class OpenSearchEngine:
         """Answer a search."""
         search = parse_search(body, table)
         writer = BodyWriter(FieldResolver(table, self._register.types()), self._clock.now_us())
-        self._check(search, writer)
+        scope = self._check(search, writer)
         answer = self._send(f"/{self._prefix}{table}-*/_search", writer.body(search, full_sort(search)), _OPTIONS)
-        return _normalised(answer, search, writer.resolver)
+        return _normalised(answer, search, scope)
 
     def count(self, table: TableName, body: Body) -> int:
         """Answer how many rows match."""
@@ -65,11 +69,12 @@ class OpenSearchEngine:
         self._check(search, writer)
         return int(self._send(f"/{self._prefix}{table}-*/_count", {"query": writer.query(search.query)}, _OPTIONS)["count"])
 
-    def _check(self, search: Search, writer: BodyWriter) -> None:
+    def _check(self, search: Search, writer: BodyWriter) -> Scope:
         """Refuse what the lake refuses, also where no index exists that could refuse it."""
         scope = Scope(writer.resolver, writer.now_us)
         condition(search.query, scope)
         orders(full_sort(search), scope)
+        return scope
 
     def _send(self, path: str, body: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, Any]:
         try:
@@ -97,15 +102,16 @@ def _reason(info: object) -> str:
     return f"{cause.get('type', '')}: {cause.get('reason', '')}"[:300]
 
 
-def _normalised(answer: Mapping[str, Any], search: Search, resolver: FieldResolver) -> Response:
+def _normalised(answer: Mapping[str, Any], search: Search, scope: Scope) -> Response:
+    """Put OpenSearch's response into our form; where no index exists it answers no aggregations."""
     hits = answer["hits"]
     shown = {**({"total": hits["total"]} if "total" in hits else {}), "max_score": None, "hits": [_hit(hit) for hit in hits["hits"]]}
     response: Response = {name: answer[name] for name in ("took", "timed_out", "_shards")}
     response["hits"] = shown
     if search.aggs:
         found = answer.get("aggregations")
-        response["aggregations"] = _empty(search.aggs) if found is None else found
-    response["_tailrace"] = {"unmapped": sorted(resolver.unmapped)}
+        response["aggregations"] = Aggregator(exp.select(), exp.true(), scope, _no_rows).empty(search.aggs) if found is None else found
+    response["_tailrace"] = {"unmapped": sorted(scope.resolver.unmapped)}
     return response
 
 
@@ -113,6 +119,5 @@ def _hit(hit: Mapping[str, Any]) -> dict[str, Any]:
     return {name: hit[name] for name in ("_index", "_id", "_score", "_source", "sort") if name in hit}
 
 
-def _empty(aggs: tuple[Aggregation, ...]) -> dict[str, Any]:
-    """Answer aggregations where no index exists: OpenSearch then answers none at all."""
-    return {agg.name: {"value": None} if isinstance(agg, Metric | Percentiles) else {"buckets": []} for agg in aggs}
+def _no_rows(statement: exp.Select) -> pa.Table:
+    raise NotImplementedError(str(statement))

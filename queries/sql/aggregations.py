@@ -70,6 +70,10 @@ class Aggregator:
                 found[item.name] = self._bucket_agg(item, Level()).get((), self._empty(item))
         return {item.name: found[item.name] for item in aggs}
 
+    def empty(self, aggs: Sequence[Aggregation]) -> dict[str, Any]:
+        """Answer the same over no rows at all, without asking."""
+        return {item.name: self._empty(item) for item in aggs}
+
     def _check(self, aggs: Sequence[Aggregation]) -> None:
         """Refuse what is wrong also where no row would come to it."""
         metric_sql.columns(_metrics(aggs), self.scope)

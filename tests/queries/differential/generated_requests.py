@@ -142,6 +142,18 @@ metrics = st.one_of(
     st.tuples(st.sampled_from(["value_count", "cardinality"]), valued_fields).map(lambda two: {two[0]: {"field": two[1]}}),
     st.tuples(st.sampled_from(["avg", "sum", "min"]), st.sampled_from(LONG_FIELDS)).map(lambda two: {two[0]: {"field": two[1], "missing": 7}}),
     st.sampled_from(["service.name", "message", "client.address"]).map(lambda name: {"avg": {"field": name}}),
+    st.sampled_from(
+        [
+            {"avg": {"field": "attributes.price", "missing": 1.5}},
+            {"max": {"field": "@timestamp", "missing": "2027-01-01"}},
+            {"stats": {"field": "observed_timestamp", "missing": "2027-01-01"}},
+            {"sum": {"field": "attributes.ok", "missing": True}},
+            {"value_count": {"field": "client.address", "missing": "10.9.9.9"}},
+            {"cardinality": {"field": "client.address", "missing": "10.9.9.9"}},
+            {"cardinality": {"field": "host.name", "missing": "nothing"}},
+            {"max": {"field": "nope", "missing": 5}},
+        ]
+    ),
 )
 
 
@@ -152,23 +164,29 @@ def terms_aggs(draw: st.DrawFn, subs: Body) -> Body:
     orders += [
         {name: direction} for name, sub in subs.items() for direction in ("asc", "desc") if next(iter(sub)) in {"avg", "sum", "min", "max", "value_count"}
     ]
+    orders += [{f"{name}.{part}": direction} for name, sub in subs.items() for part in ("avg", "max", "min", "sum", "count") for direction in ("asc", "desc") if "stats" in sub]
     if draw(st.booleans()):
         body["order"] = draw(st.sampled_from(orders))
     if body["field"] in KEYWORD_FIELDS and draw(st.booleans()):
         body["missing"] = "none"
+    if draw(st.booleans()):
+        body["min_doc_count"] = 1
     return {"terms": body}
+
+
+def _metric_orders(subs: Body) -> list[Body]:
+    return [{name: direction} for name, sub in subs.items() for direction in ("asc", "desc") if next(iter(sub)) in {"sum", "value_count", "cardinality"}]
 
 
 @st.composite
 def date_histograms(draw: st.DrawFn, subs: Body) -> Body:
-    del subs
     interval = draw(st.sampled_from([{"fixed_interval": "1h"}, {"fixed_interval": "90m"}, {"fixed_interval": "12h"}, {"fixed_interval": "1d"}, {"calendar_interval": "1h"}, {"calendar_interval": "day"},
                                      {"calendar_interval": "1w"}, {"calendar_interval": "month"}, {"calendar_interval": "1q"}, {"calendar_interval": "year"}]))  # fmt: skip
     optional = {
         "time_zone": st.sampled_from(["+02:00", "-03:30", "UTC"]),
         "min_doc_count": st.sampled_from([0, 1, 2]),
         "offset": st.sampled_from(["+30m", "-2h"]),
-        "order": st.sampled_from([{"_key": "desc"}, {"_count": "asc"}, {"_count": "desc"}]),
+        "order": st.sampled_from([{"_key": "desc"}, {"_count": "asc"}, {"_count": "desc"}, *_metric_orders(subs)]),
         "format": st.sampled_from(["yyyy-MM-dd'T'HH:mm:ssXXX", "epoch_millis", "yyyy-MM-dd"]),
     }
     body = draw(st.fixed_dictionaries({"field": st.sampled_from((*TIME_FIELDS, "nope"))}, optional=optional))

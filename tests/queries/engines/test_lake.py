@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -88,6 +89,46 @@ def test_aliases_and_bare_attributes_are_names(engine: LakeEngine) -> None:
         assert engine.count("logs", {"query": {"term": {name: 3}}}) == 3
     assert engine.count("logs", {"query": {"term": {"attributes_other.odd": "1"}}}) == 3
     assert engine.count("logs", {"query": {"term": {"http_response_status_code": 500}}}) == 0
+
+
+@pytest.fixture(scope="module")
+def durations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeEngine]:
+    """Services a and b with durations 0..9 and 10..19, an hour each."""
+    rows = [{"event_time": BASE + timedelta(hours=number // 10), "service_name": "ab"[number // 10], "duration_s": float(number)} for number in range(20)]
+    with lake(tmp_path_factory.mktemp("lake"), numbered(rows)) as opened:
+        yield opened
+
+
+def test_percentiles_lie_between_the_two_nearest_values(durations: LakeEngine) -> None:
+    aggs = {
+        "keyed": {"percentiles": {"field": "duration_s", "percents": [50, 99]}},
+        "listed": {"percentiles": {"field": "duration_s", "percents": [25.5], "keyed": False}},
+        "times": {"percentiles": {"field": "@timestamp", "percents": [0]}},
+        "nothing": {"percentiles": {"field": "nope", "percents": [50]}},
+    }
+    found = durations.search("logs", {"size": 0, "aggs": aggs})["aggregations"]
+    assert found["keyed"] == {"values": {"50.0": pytest.approx(9.5), "99.0": pytest.approx(18.81)}}
+    assert found["listed"] == {"values": [{"key": 25.5, "value": pytest.approx(4.845)}]}
+    assert found["times"] == {"values": {"0.0": 1_795_514_400_000.0, "0.0_as_string": "2026-11-24T10:00:00.000Z"}}
+    assert found["nothing"] == {"values": {"50.0": None}}
+
+
+@pytest.mark.parametrize(
+    ("order", "keys"), [({"p.99": "desc"}, ["b", "a"]), ({"p.50": "asc"}, ["a", "b"]), ({"s.sum": "desc"}, ["b", "a"]), ({"least": "desc"}, ["b", "a"])]
+)
+def test_buckets_are_ordered_by_a_metric_below_them(durations: LakeEngine, order: dict[str, str], keys: list[str]) -> None:
+    below = {
+        "p": {"percentiles": {"field": "duration_s", "percents": [50, 99]}},
+        "s": {"stats": {"field": "duration_s"}},
+        "least": {"min": {"field": "duration_s"}},
+    }
+    terms = durations.search("logs", {"size": 0, "aggs": {"t": {"terms": {"field": "service.name", "order": order}, "aggs": below}}})
+    assert [bucket["key"] for bucket in terms["aggregations"]["t"]["buckets"]] == keys
+    hours = durations.search(
+        "logs", {"size": 0, "aggs": {"d": {"date_histogram": {"field": "@timestamp", "fixed_interval": "1h", "order": order}, "aggs": below}}}
+    )
+    counts = [bucket["s"]["max"] for bucket in hours["aggregations"]["d"]["buckets"]]
+    assert counts == ([19.0, 9.0] if keys[0] == "b" else [9.0, 19.0])
 
 
 def test_a_count_takes_a_query_and_nothing_else(engine: LakeEngine) -> None:
