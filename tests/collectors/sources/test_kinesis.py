@@ -220,14 +220,15 @@ def moto() -> Iterator[Settings]:
 
 
 def test_it_reads_what_boto3_reads(moto: Settings, checkpoints: Checkpoints) -> None:
+    # moto keeps streams for a whole process: the name is this test's own
     client = aws.client("kinesis", moto)
-    client.create_stream(StreamName="logs", ShardCount=3)
+    client.create_stream(StreamName="read-by-boto3", ShardCount=3)
     for n in range(20):
-        client.put_record(StreamName="logs", PartitionKey=str(n), Data=f"record {n}".encode())
+        client.put_record(StreamName="read-by-boto3", PartitionKey=str(n), Data=f"record {n}".encode())
     taken: list[bytes] = []
-    port = Boto3Shards(client, "logs")
+    port = Boto3Shards(client, "read-by-boto3")
     drain(consumer(port, taken.append, checkpoints))
-    client.put_record(StreamName="logs", PartitionKey="x", Data=b"later")
+    client.put_record(StreamName="read-by-boto3", PartitionKey="x", Data=b"later")
     drain(consumer(port, taken.append, checkpoints))
     assert sorted(taken) == sorted([*(f"record {n}".encode() for n in range(20)), b"later"])
     assert len(port.shards()) == 3
