@@ -7,8 +7,10 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     AnyArray: TypeAlias = pa.Array[Any]
+    AnyChunked: TypeAlias = pa.ChunkedArray[Any]
 else:
     AnyArray = pa.Array
+    AnyChunked = pa.ChunkedArray
 
 Bytes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.uint8]]"
 
@@ -20,3 +22,11 @@ def texts_bytes(texts: AnyArray) -> Bytes:
         return np.zeros(0, np.uint8)
     ends = np.frombuffer(memoryview(offsets), np.int32)
     return np.frombuffer(memoryview(data), np.uint8)[ends[texts.offset] : ends[texts.offset + len(texts)]]
+
+
+def one_array(column: AnyChunked) -> AnyArray:
+    """Answer a column of a table as one array."""
+    chunks: list[AnyArray] = column.chunks
+    if len(chunks) == 1:
+        return chunks[0]
+    return pa.concat_arrays(chunks) if chunks else pa.array([], column.type)

@@ -22,6 +22,8 @@ def json_objects(columns: Mapping[str, tuple[FieldType, AnyArray]], objects: Any
     """
     some = {name: own for name, own in columns.items() if own[1].null_count < len(own[1])}
     full = [name for name, (_, values) in some.items() if not values.null_count]
+    if not some:
+        return objects if objects is not None else pa.nulls(len(next(iter(columns.values()))[1]), pa.string())
     if not full or objects is not None:
         return _sparse_objects(some, objects)
     pieces: list[AnyArray | str] = []
@@ -42,8 +44,6 @@ def _sparse_objects(columns: Mapping[str, tuple[FieldType, AnyArray]], objects: 
         pieces.append(pc.fill_null(pc.binary_join_element_wise(start, _text(kind, values), end, "", null_handling="emit_null"), ""))
     if objects is not None:
         pieces.append(pc.fill_null(pc.binary_join_element_wise(",", pc.utf8_slice_codeunits(objects, 1, -1), "", null_handling="emit_null"), ""))
-    if not pieces:
-        return pa.nulls(len(next(iter(columns.values()))[1]) if columns else 0, pa.string())
     joined = pc.binary_join_element_wise(*pieces, "")
     return pc.if_else(pc.equal(joined, ""), None, pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(joined, 1), "}", ""))
 

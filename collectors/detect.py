@@ -44,7 +44,7 @@ class Detector:
         everything = np.arange(len(lines))
         if origin.format:
             return [Group(self._formats.get(origin.format), everything, "the format was said")]
-        candidates = self._candidates(origin)
+        candidates = self.candidates(origin)
         groups: list[Group] = []
         left, texts = everything, lines
         for one in candidates:
@@ -60,7 +60,8 @@ class Detector:
         self._remember(origin.source, max(groups, key=lambda group: len(group.numbers)).format.name if groups else FALLBACK)
         return groups
 
-    def _candidates(self, origin: Origin) -> list[Format]:
+    def candidates(self, origin: Origin) -> list[Format]:
+        """List the formats in the order in which they are asked: those of the log group first, then the one that the source had last."""
         with self._lock:
             last = self._last.get(origin.source)
         asked = [one for one in self._formats if one.line and one.name != FALLBACK]
@@ -90,14 +91,18 @@ def _matches(one: Format, texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[n
 
 def _why(one: Format, origin: Origin) -> str:
     group = f"the log group {origin.log_group} is its own and " if of_group(one, origin.log_group) else ""
-    return f"{group}the line matches {one.line}"
+    return f"{group}the line matches its pattern"
 
 
 def explain(formats: FormatSet, line: str, log_group: str = "") -> Sequence[tuple[Format, bool, str]]:
-    """Answer for each format, in the order they are asked, whether a line is its own, and why."""
+    """Answer for each format that is asked, in that order, whether a line is its own, and why; the last one is the line's."""
     detector = Detector(formats)
     origin = Origin("explain", "explain", log_group=log_group)
     texts = pa.array([line], pa.string())
-    asked = [(one, bool(_matches(one, texts)[0]), _why(one, origin)) for one in detector._candidates(origin)]  # noqa: SLF001 - the same module
-    plain = formats.get(FALLBACK)
-    return [*asked, (plain, not any(found for _, found, _ in asked), "no other format's pattern matches")]
+    asked = []
+    for one in detector.candidates(origin):
+        matches = bool(_matches(one, texts)[0])
+        asked.append((one, matches, _why(one, origin) if matches else f"the line does not match {one.line}"))
+        if matches:
+            return asked
+    return [*asked, (formats.get(FALLBACK), True, "no other format's pattern matches")]

@@ -12,10 +12,10 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     severity: {source, form | from_status}   where the severity comes from; form `priority` is syslog's number
     message: line | SOURCE             what the event says; with `line` there is no `raw`
     constants: {field: value}
-    tests: [{line, row, status}]
+    tests: [{line, header, row, status}]
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -42,7 +42,9 @@ COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
     }
 )
 SPLIT_TYPES: Final = ("address_port", "request", "url")
-"""A column of these types becomes several fields: see ``collectors.columns``."""
+"""A column of these types becomes several fields: see ``collectors.splits``."""
+
+SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.query"
 
 _TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "columns", "time", "severity", "message", "constants", "tests")
 _COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port")
@@ -61,14 +63,23 @@ class Column:
     nulls: tuple[str, ...] = ("-",)
     port: str = ""
 
+    @property
+    def target(self) -> str:
+        """What it becomes, as searches name it."""
+        if self.type in SPLIT_TYPES:
+            return ", ".join(name for name in (self.field, self.port) if name) or SPLIT_FIELDS
+        return self.field or f"attributes.{self.attribute}"
+
 
 @dataclass(frozen=True, slots=True)
 class FormatTest:
-    """One test: a line, the fields of its row that must be so, and its parse status."""
+    """One test: a line (after a header, where the format has one), the fields of its row that must be so, and its parse status; ``at`` is its place in the file."""
 
     line: str
     row: Mapping[str, Any]
     status: str = "parsed"
+    header: str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,10 @@ class FormatSet:
             raise FileError(f"no such format{nearest(name, self.formats)}", path=name)
         return self.formats[name]
 
+    def having(self, one: Format) -> "FormatSet":
+        """Answer the formats with one more, or with another one of that name."""
+        return _ordered([*(other for other in self if other.name != one.name), one])
+
     def declared(self) -> dict[str, FieldType]:
         """Answer the attributes that the formats declare, and their types."""
         found = [column for one in self for column in one.columns if column.attribute]
@@ -122,8 +137,11 @@ def load_formats(folder: Path | None = None) -> FormatSet:
     if folder is not None and not folder.is_dir():
         raise FileError("no such folder of formats", path=str(folder))
     paths = [path for root in (OURS, folder) if root for path in sorted(root.rglob("*.yaml"))]
-    found = {one.name: one for one in map(read_format, paths)}
-    return FormatSet(MappingProxyType({one.name: one for one in sorted(found.values(), key=lambda one: (one.rank, one.name))}))
+    return _ordered({one.name: one for one in map(read_format, paths)}.values())
+
+
+def _ordered(formats: Iterable[Format]) -> FormatSet:
+    return FormatSet(MappingProxyType({one.name: one for one in sorted(formats, key=lambda one: (one.rank, one.name))}))
 
 
 def read_format(path: Path) -> Format:
@@ -202,11 +220,16 @@ def _test(document: Document, number: int) -> FormatTest:
     data = document.at("tests", number)
     if not isinstance(data, dict) or not isinstance(data.get("line"), str):
         raise document.error("a test is a mapping with a line and a row", "tests", number)
-    document.refuse_unknown(("line", "row", "status"), "tests", number)
+    document.refuse_unknown(("line", "row", "status", "header"), "tests", number)
     row = data.get("row", {})
     if not isinstance(row, dict):
         raise document.error("a row is a mapping of fields to values", "tests", number, "row")
-    return FormatTest(data["line"], MappingProxyType(row), str(data.get("status", "parsed")))
+    known = (*(one.name for one in LOGS.fields), "attributes")
+    for name in row:
+        if name not in known:
+            raise document.error(f"no such field of the schema: {name}{nearest(name, known)}", "tests", number, "row", name)
+    line, _ = document.places.get(("tests", number), (0, 0))
+    return FormatTest(data["line"], MappingProxyType(row), str(data.get("status", "parsed")), str(data.get("header", "")), line)
 
 
 def _options(document: Document) -> Mapping[str, Any]:

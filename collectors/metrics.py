@@ -1,4 +1,4 @@
-"""Metrics that log lines tell: Lambda's REPORT lines."""
+"""Metrics that log lines tell: Lambda's REPORT lines, a row for each figure, named as CloudWatch names them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,47 +7,53 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray, one_array
+from collectors.attributes import json_objects
 from collectors.format_file import Format
 from tailrace.forms import arrow_schema
-from tailrace.ids import position_event_id
+from tailrace.schema import FieldType
 
 LAMBDA: Final = "aws.lambda"
 NAMESPACE: Final = "AWS/Lambda"
 
 REPORTED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "aws.lambda.duration_ms": ("Duration", "Milliseconds"),
         "aws.lambda.billed_duration_ms": ("BilledDuration", "Milliseconds"),
         "aws.lambda.init_duration_ms": ("InitDuration", "Milliseconds"),
         "aws.lambda.max_memory_used_mb": ("MaxMemoryUsed", "Megabytes"),
+        "aws.lambda.memory_size_mb": ("MemorySize", "Megabytes"),
     }
 )
-"""Attribute of a REPORT line: the metric's name and unit, as CloudWatch names them (MaxMemoryUsed as Lambda Insights does)."""
+"""Attribute of a REPORT line: the metric's name and unit. ``Duration`` is a field of its own."""
+
+_SHARED: Final = ("revision", "event_time", "observed_time", "service_name", "cloud_account_id", "cloud_region", "aws_log_group_name", "log_source")
 
 
 def metrics_of(one: Format, logs: pa.Table) -> pa.Table | None:
-    """Answer the metrics of rows of a format; ``None`` where it tells none."""
+    """Answer the metrics of rows of a format; ``None`` where it tells none. An event id is that of the line with the metric's name."""
     if one.name != LAMBDA or not logs.num_rows:
         return None
     reports = logs.filter(pc.starts_with(logs["message"], "REPORT "))
-    found = [row for attribute, (name, unit) in REPORTED.items() for row in _rows(reports, attribute, name, unit)]
-    return pa.Table.from_pylist(found, schema=arrow_schema("metrics")) if found else None
+    if not reports.num_rows:
+        return None
+    tables = [_metric(reports, "Duration", "Milliseconds", pc.multiply(one_array(reports["duration_s"]), 1000.0))]
+    texts = one_array(reports["attributes"])
+    for attribute, (name, unit) in REPORTED.items():
+        found = pc.struct_field(pc.extract_regex(texts, rf'"{attribute}":(?P<value>[0-9.]+)'), "value")
+        tables.append(_metric(reports, name, unit, found.cast(pa.float64())))
+    return pa.concat_tables(tables)
 
 
-def _rows(reports: pa.Table, attribute: str, name: str, unit: str) -> list[dict[str, object]]:
-    pattern = rf'"{attribute}":(?P<value>[0-9.]+)'
-    values = pc.struct_field(pc.extract_regex(reports["attributes"].combine_chunks(), pattern), "value").cast(pa.float64()).to_pylist()
-    return [_row(row, name, unit, value) for row, value in zip(reports.to_pylist(), values, strict=True) if value is not None]
+def _metric(reports: pa.Table, name: str, unit: str, values: AnyArray) -> pa.Table:
+    columns: dict[str, AnyArray] = {column: one_array(reports[column]) for column in _SHARED}
+    columns["event_id"] = pc.binary_join_element_wise(one_array(reports["event_id"]), name, "-")
+    columns["metric_value"] = values
+    columns["attributes"] = json_objects({"FunctionName": (FieldType.KEYWORD, columns["service_name"])}, None)
+    words = {"metric_name": name, "metric_namespace": NAMESPACE, "metric_unit": unit}
+    schema = arrow_schema("metrics")
+    arrays = [columns[field.name] if field.name in columns else _constant(words.get(field.name), field.type, reports.num_rows) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema).filter(pc.is_valid(values))
 
 
-def _row(log: Mapping[str, object], name: str, unit: str, value: float) -> dict[str, object]:
-    shared = ("event_time", "observed_time", "service_name", "cloud_account_id", "cloud_region", "aws_log_group_name", "log_source")
-    return {
-        **{column: log[column] for column in shared},
-        "event_id": position_event_id("metric", str(log["event_id"]), name),
-        "revision": 0,
-        "metric_name": name,
-        "metric_namespace": NAMESPACE,
-        "metric_unit": unit,
-        "metric_value": value,
-    }
+def _constant(value: str | None, kind: pa.DataType, length: int) -> AnyArray:
+    return pa.array([value] * length, kind)

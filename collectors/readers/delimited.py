@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray, texts_bytes
+from collectors.arrays import AnyArray, one_array, texts_bytes
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
 
@@ -110,12 +110,13 @@ def _by_csv(lines: AnyArray, kinds: Sequence[pa.DataType], nulls: Sequence[str])
         lines = lines.take(numbers)
     if not len(lines):
         return [pa.array([], kind) for kind in kinds], np.array([], dtype=np.int64)
-    body = pa.py_buffer(memoryview(texts_bytes(pc.binary_join_element_wise(numbers.cast(pa.string()), " ", lines, "\n", ""))))
+    numbered = pc.binary_join_element_wise(numbers.cast(pa.string()), " ", lines, "\n", "")
+    body = pa.py_buffer(texts_bytes(numbered))  # type: ignore[arg-type] # the stub does not know numpy's arrays
     try:
         table = _csv(body, kinds, nulls)
     except pa.ArrowInvalid:
         table = _csv(body, [pa.string()] * len(kinds), nulls)
-    read: list[AnyArray] = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in table.combine_chunks().columns]
+    read: list[AnyArray] = [one_array(column) for column in table.columns]
     return read[1:], read[0].to_numpy()
 
 

@@ -3,12 +3,15 @@
 ``options.patterns`` is a list; the names of the groups are the source columns. An optional group that took no part is none.
 """
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
+from collectors.readers.stopped import reasons
 
 
 def read(format_: Format, lines: AnyArray, source: str) -> Fields:
@@ -24,5 +27,12 @@ def read(format_: Format, lines: AnyArray, source: str) -> Fields:
             values = pc.if_else(pc.equal(values, ""), None, values)
             columns[name] = pc.coalesce(columns[name], values) if name in columns else values
         left = pc.if_else(matched, None, left)
-    reason = pc.if_else(pc.is_valid(left), "the line matches no pattern of the format", None)
-    return Fields(columns, reason.cast(pa.string()))
+    return Fields(columns, _reasons(format_.options["patterns"], left))
+
+
+def _reasons(patterns: Sequence[str], left: AnyArray) -> AnyArray:
+    missed = pc.is_valid(left)
+    none: AnyArray = pa.nulls(len(left), pa.string())
+    if left.null_count == len(left):
+        return none
+    return pc.replace_with_mask(none, missed, reasons(patterns, left.drop_null()))

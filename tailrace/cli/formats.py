@@ -1,102 +1,112 @@
-"""``tailrace formats``: the formats that are known, how a line is read, the tests of a format file."""
+"""``tailrace formats``: the formats there are, how a line is read, and the tests of a format file."""
 
+import sys
 from pathlib import Path
 
 import click
 
-from collectors.detect import explain as explanations
+from collectors.detect import explain
 from collectors.format_file import Format, FormatSet, load_formats, read_format
 from collectors.format_test import row_of, run_tests
-from tailrace.cli.output import json_option, print_json, print_table
+from tailrace.cli.output import json_option, print_json, print_table, printable
 from tailrace.settings import load
 
 
 @click.group()
 def command() -> None:
-    """Formats are files: ours, and those of the folder that the setting `formats` names.
+    """The formats known, how a line is read, and the tests of a format file.
 
-    Example: tailrace formats list
+    Example: tailrace formats explain 'REPORT RequestId: 8e6a5d4c Duration: 3 ms'
     """
 
 
-@command.command(name="list")
+@command.command("list")
 @json_option
-def list_(*, as_json: bool) -> None:
-    """List the formats, in the order in which they are asked.
+def list_formats(*, as_json: bool) -> None:
+    """List the formats in the order in which they are asked.
 
     Example: tailrace formats list
     """
     found = list(_formats())
     if as_json:
-        print_json([{"name": one.name, "reader": one.reader, "description": one.description, "specification": one.specification} for one in found])
+        print_json([{"name": one.name, "reader": one.reader, "description": one.description, "path": one.path} for one in found])
     else:
-        print_table(["name", "reader", "description"], [(one.name, one.reader, one.description) for one in found])
+        print_table(("name", "reader", "description"), [(one.name, one.reader, one.description) for one in found])
 
 
 @command.command()
 @click.argument("name")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
-    """Show a format: how it is known, and what its columns become.
+    """Show what a format is known by, and what its columns become.
 
     Example: tailrace formats show aws.alb
     """
     one = _formats().get(name)
-    columns = [{"source": c.source, "field": c.field, "attribute": c.attribute, "type": c.type} for c in one.columns]
+    columns = [(column.source, column.target, column.type) for column in one.columns]
     if as_json:
         print_json(
-            {"name": one.name, "description": one.description, "specification": one.specification, "reader": one.reader, "line": one.line, "columns": columns}
+            {
+                "name": one.name,
+                "description": one.description,
+                "specification": one.specification,
+                "reader": one.reader,
+                "log_groups": one.log_groups,
+                "line": one.line,
+                "columns": [{"source": source, "becomes": target, "type": kind} for source, target, kind in columns],
+                "path": one.path,
+            }
         )
         return
-    click.echo(
-        f"{one.name}: {one.description}\n{one.specification}\n\nreader  {one.reader}\nline    {one.line or '(any)'}\ngroups  {', '.join(one.log_groups) or '(any)'}\n"
-    )
-    print_table(["source", "becomes", "type"], [(c["source"], c["field"] or f"attributes.{c['attribute']}", c["type"]) for c in columns])
+    for text in (one.description, one.specification, f"log groups: {', '.join(one.log_groups) or 'any'}", f"line: {one.line or 'any'}", f"file: {one.path}"):
+        click.echo(text)
+    print_table(("column", "becomes", "type"), columns)
 
 
-@command.command()
-@click.argument("line")
-@click.option("--log-group", default="", help="The log group that the line is of.")
+@command.command("explain")
+@click.argument("line", metavar="LINE|-")
+@click.option("--log-group", default="", help="The log group that the line comes from.")
 @json_option
-def explain(line: str, log_group: str, *, as_json: bool) -> None:
-    """Say which format reads a line, why, and what comes of it.
+def explain_line(line: str, log_group: str, *, as_json: bool) -> None:
+    """Say which format a line is of, why, and what its row is.
 
-    Example: tailrace formats explain 'Jun 14 15:16:01 combo sshd[199]: refused'
+    Example: tailrace formats explain --log-group /aws/lambda/cart '{"level":"ERROR","message":"boom"}'
     """
     formats = _formats()
-    asked = explanations(formats, line, log_group)
-    chosen = next(one for one, is_its_own, _ in asked if is_its_own)
-    row = row_of(line, formats, log_group=log_group)
-    row = {name: value for name, value in row.items() if name not in {"event_id", "revision", "observed_timestamp", "log.source", "stream.name"}}
+    text = sys.stdin.readline().rstrip("\r\n") if line == "-" else line
+    asked = explain(formats, text, log_group)
+    chosen = asked[-1][0].name
+    row = row_of(text, formats, log_group=log_group)
     if as_json:
-        print_json({"format": chosen.name, "asked": [{"format": one.name, "matches": found} for one, found, _ in asked], "row": row})
+        print_json({"format": chosen, "asked": [{"format": one.name, "matches": matches, "why": why} for one, matches, why in asked], "row": row})
         return
-    why = next(reason for one, _, reason in asked if one is chosen)
-    click.echo(f"{chosen.name}: {why}\n")
-    print_table(["field", "value"], list(row.items()))
+    print_table(("asked", "answer", "because"), [(one.name, "yes" if matches else "no", why) for one, matches, why in asked])
+    print_table(("field", "value"), list(row.items()), title=f"\nread as {chosen}")
 
 
-@command.command(name="test")
-@click.argument("path", type=click.Path(path_type=Path))
+@command.command("test")
+@click.argument("file", type=click.Path(path_type=Path))
 @json_option
-def test_(path: Path, *, as_json: bool) -> None:
-    """Run the tests that a format file (or a folder of them) carries; exit 1 if one fails.
+def test_file(file: Path, *, as_json: bool) -> None:
+    """Run the tests that a format file carries; exits 1 if one fails.
 
-    Example: tailrace formats test my-format.yaml
+    Example: tailrace formats test formats/shop.yaml
     """
-    found = [read_format(one) for one in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
-    formats = FormatSet({**_formats().formats, **{one.name: one for one in found}})
-    failed = [sentence for one in found for sentence in run_tests(one, formats)]
+    one = read_format(file)
+    failures = list(run_tests(one, _formats().having(one)))
     if as_json:
-        print_json({"formats": [_counted(one) for one in found], "failed": failed})
+        print_json({"format": one.name, "tests": len(one.tests), "failures": failures})
     else:
-        click.echo("\n".join([f"{one.name}: {len(one.tests)} tests" for one in found] + failed))
-    if failed:
-        raise SystemExit(1)
+        for failure in failures:
+            click.echo(printable(failure))
+        click.echo(f"{one.name}: {_said(one, failures)}")
+    sys.exit(1 if failures or not one.tests else 0)
 
 
-def _counted(one: Format) -> dict[str, object]:
-    return {"name": one.name, "tests": len(one.tests)}
+def _said(one: Format, failures: list[str]) -> str:
+    if not one.tests:
+        return "the file has no tests: write at least one"
+    return f"{len(one.tests)} tests, {len(failures)} fields are not as expected" if failures else f"{len(one.tests)} tests passed"
 
 
 def _formats() -> FormatSet:

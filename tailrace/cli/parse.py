@@ -1,96 +1,126 @@
-"""``tailrace parse``: how lines would be read; nothing is written."""
+"""``tailrace parse``: files or standard input through the parsers alone; rows as JSON lines, or how many lines each format could read."""
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
+import orjson
 import pyarrow as pa
 
-from collectors.collector import Collector
+from collectors.envelopes.inflate import inflate_blocks
 from collectors.format_file import FormatSet, load_formats
-from collectors.lines import Origin
-from collectors.sources.files import Ingest, LineSource, find_files
-from collectors.sources.stdin import ingest_stdin
-from firehose.delivery import Delivery
+from collectors.lines import Lines, Origin
+from collectors.parse import STATUSES, ParsedLines, parse_lines
+from collectors.sources.files import READ_BYTES, find_files
+from collectors.sources.text_lines import runs
 from tailrace.cli.output import json_option, print_json, print_table
-from tailrace.clock import SystemClock
+from tailrace.clock import US_PER_MS, SystemClock, iso_ms
+from tailrace.errors import DecodeError, UsageError
 from tailrace.fields import AttributeRegister
-from tailrace.schema import LOGS
-from tailrace.settings import Settings, load
+from tailrace.schema import LOGS, FieldType
+from tailrace.settings import load
 
-STATUSES: Final = ("parsed", "partial", "failed")
 STDIN: Final = "-"
-SHOWN: Final = tuple(field for field in LOGS.fields if field.name not in {"revision", "observed_timestamp", "event_id", "log.source", "stream.name"})
-
-
-class _Printer:
-    """A delivery stream that prints rows, or only counts them."""
-
-    def __init__(self, *, rows: bool) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self._rows = rows
-
-    def put(self, delivery: Delivery) -> None:
-        """Take one delivery."""
-        table = delivery.tables.get("logs")
-        if table is None:
-            return
-        pairs = zip(table["log_format"].to_pylist(), table["parse_status"].to_pylist(), strict=True)
-        self.counts.update((str(name), str(status)) for name, status in pairs)
-        if self._rows:
-            for row in _rows(table):
-                print_json(row)
+_TIMES: Final = tuple(field for field in LOGS.fields if field.type is FieldType.TIME)
 
 
 @click.command()
 @click.argument("paths", metavar="PATH...|-", nargs=-1, required=True)
-@click.option("--format", "format_name", default="", help="Name of the format, such as aws.alb; else it is detected for each line.")
-@click.option("--summary", is_flag=True, help="Only count lines by format and status.")
+@click.option("--format", "format_name", default="", help="Name of the format, such as web.apache_access; else it is detected.")
+@click.option("--log-group", default="", help="The log group that the lines come from: some formats are known by it.")
+@click.option("--summary", is_flag=True, help="How many lines each format could read, instead of the rows.")
 @json_option
-def command(paths: tuple[str, ...], format_name: str, *, summary: bool, as_json: bool) -> None:
-    """Read files, folders or standard input and print rows as JSON lines, with parse_status and parse_error. Nothing is written.
+def command(paths: tuple[str, ...], format_name: str, log_group: str, *, summary: bool, as_json: bool) -> None:
+    """Parse lines and print what became of them; nothing is stored. Files may be compressed with gzip or zlib.
 
-    Example: tailrace parse --summary access.log
+    Rows are JSON lines; parse_status says parsed, partial or failed, and parse_error why.
+
+    Example: tailrace parse --summary /var/log/nginx/access.log
     """
     settings = load().settings
     formats = load_formats(Path(settings.formats) if settings.formats else None)
     if format_name:
         formats.get(format_name)
-    printer = _Printer(rows=not summary)
-    problems = [one.problem for one in _read(settings, formats, printer, paths, format_name) if one.problem]
-    if summary:
-        _summary(printer.counts, as_json=as_json)
-    for problem in problems:
-        click.echo(f"tailrace: {problem}", err=True)
-    if problems:
-        raise SystemExit(3)
-
-
-def _read(settings: Settings, formats: FormatSet, printer: _Printer, paths: tuple[str, ...], format_name: str) -> Iterator[Ingest]:
-    clock, origin = SystemClock(), Origin("", "", format=format_name)
-    register = AttributeRegister(None, formats.declared())
-    source = LineSource(Collector(printer, formats, register, clock, settings.inflate_max_bytes, settings.region), clock, origin=origin)
-    for path in paths:
-        if path == STDIN:
-            stdin: BinaryIO = sys.stdin.buffer
-            yield ingest_stdin(source, stdin, "parse", origin)
-        else:
-            yield from map(source.ingest_file, find_files([Path(path)]))
-
-
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for row in table.to_pylist():
-        values = ((field.name, row[field.column]) for field in SHOWN)
-        yield {name: f"{value.isoformat()}Z" if hasattr(value, "isoformat") else value for name, value in values if value is not None}
-
-
-def _summary(counts: "Counter[tuple[str, str]]", *, as_json: bool) -> None:
-    names = sorted({name for name, _ in counts})
-    found = {name: {status: counts[name, status] for status in STATUSES} for name in names}
+    parsed = _parsed(paths, formats, Origin("", "file", format=format_name, log_group=log_group), sys.stdin.buffer)
+    if not summary:
+        print_rows(one.logs for _, one in parsed)
+        return
+    lines, tally = tallied(parsed)
     if as_json:
-        print_json({"lines": sum(counts.values()), "formats": found})
+        print_json({"lines": lines, "formats": tally})
     else:
-        print_table(["format", *STATUSES], [(name, *(found[name][status] for status in STATUSES)) for name in names])
+        print_table(("format", *STATUSES), [(name, *counts.values()) for name, counts in tally.items()], title=f"{lines} lines")
+
+
+def _parsed(paths: Iterable[str], formats: FormatSet, origin: Origin, stdin: BinaryIO) -> Iterator[tuple[int, ParsedLines]]:
+    register = AttributeRegister(declared=formats.declared())
+    for lines in read_lines(paths, origin, stdin, SystemClock().now_us()):
+        yield len(lines), parse_lines(lines, formats, register)
+
+
+def read_lines(paths: Iterable[str], origin: Origin, stdin: BinaryIO, received_us: int) -> Iterator[Lines]:
+    """Read files, folders and standard input (``-``) as runs of lines; raises :class:`UsageError` for what cannot be read."""
+    for path in paths:
+        for source in [None] if path == STDIN else find_files([Path(path)]):
+            name = f"file:{source}" if source else "stdin"
+            named = Origin(name[-256:], "file" if source else "stdin", format=origin.format, log_group=origin.log_group)
+            try:
+                yield from _runs(source, stdin, named, received_us)
+            except (DecodeError, OSError) as error:
+                raise UsageError(f"{source or STDIN}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _runs(source: Path | None, stdin: BinaryIO, origin: Origin, received_us: int) -> Iterator[Lines]:
+    if source is None:
+        yield from (run.lines for run in runs(inflate_blocks(_blocks(stdin)), origin, origin.source, received_us))
+        return
+    with source.open("rb") as file:
+        yield from (run.lines for run in runs(inflate_blocks(_blocks(file)), origin, origin.source, received_us))
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.read(READ_BYTES), b"")
+
+
+def tallied(parsed: Iterable[tuple[int, ParsedLines]]) -> tuple[int, dict[str, dict[str, int]]]:
+    """Answer how many lines there were, and for each format how many it read in full, in part and not at all."""
+    lines, counts = 0, Counter[tuple[str, str]]()
+    for count, one in parsed:
+        lines += count
+        for name, tally in one.tally.items():
+            counts.update({(name, status): getattr(tally, status) for status in STATUSES})
+    names = sorted({name for name, _ in counts})
+    return lines, {name: {status: counts[name, status] for status in STATUSES} for name in names}
+
+
+def print_rows(tables: Iterable[pa.Table]) -> None:
+    """Print rows as JSON lines, by their names in searches, without what is null; attributes as an object."""
+    for table in tables:
+        for batch in table.to_batches(1_000):
+            click.echo(b"\n".join(orjson.dumps(row) for row in rows(batch)))
+
+
+def rows(batch: pa.RecordBatch) -> Iterator[Mapping[str, Any]]:
+    """Answer rows as they are printed."""
+    columns = {field.name: batch.column(field.column) for field in LOGS.fields}
+    for field in _TIMES:
+        columns[field.name] = columns[field.name].cast(pa.int64())
+    lists = {name: column.to_pylist() for name, column in columns.items()}
+    for values in zip(*lists.values(), strict=True):
+        row = {name: value for name, value in zip(lists, values, strict=True) if value is not None}
+        yield {name: _shown(name, value) for name, value in row.items()}
+
+
+def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - a value of any column
+    if name == "attributes":
+        return orjson.Fragment(value)
+    return time_text(value) if name in {field.name for field in _TIMES} else value
+
+
+def time_text(time_us: int) -> str:
+    """Write a time in milliseconds, or in microseconds where it has them."""
+    text = iso_ms(time_us)
+    return text if time_us % US_PER_MS == 0 else f"{text[:-1]}{time_us % US_PER_MS:03}Z"
