@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from queries.dsl.parse import parse_search
-
 from tailrace.errors import RequestError
 from tailrace.schema import TableName
 from tailrace.yaml_file import Document

@@ -85,6 +85,9 @@ def _replay(parts: Parts, identity: str, request: Request) -> Response:
     letter: DeadLetter | None = parts.dead.get(identity)
     if letter is None:
         return _no_letter(request)
+    if parts.stream.replay(letter):
+        parts.dead.drop(identity)
+        return JsonResponse({"redelivered": True})
     took = parts.collector.replay(letter)
     parts.dead.drop(identity)
     return JsonResponse({"events": took.events, "spans": took.spans, "dead": len(took.dead)})

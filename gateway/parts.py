@@ -14,7 +14,11 @@ from tailrace.fields import AttributeRegister
 
 
 class Flushes(Protocol):
-    """A delivery stream that can be asked to hurry."""
+    """A delivery stream that can be asked to hurry, and to deliver again what a sink had refused."""
+
+    def replay(self, letter: DeadLetter) -> bool:
+        """Deliver a sink's dead letter again; ``False`` where it is none of a sink's, and the collector's to read."""
+        ...
 
     def flush(self, timeout_s: float = ...) -> bool:
         """Wait until everything that was put is in the lake; answer whether it is."""

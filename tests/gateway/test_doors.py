@@ -192,7 +192,10 @@ def test_what_is_no_bulk_body_is_refused_whole(body: bytes, reason: str) -> None
         read_items(body, "a")
 
 
-@given(st.binary(max_size=200) | st.lists(st.sampled_from([b'{"index":{"_index":"a"}}', b"{}", b"", b'{"delete":{}}', b"[]", b"\xff"])).map(lambda parts: b"\n".join(parts) + b"\n"))
+@given(
+    st.binary(max_size=200)
+    | st.lists(st.sampled_from([b'{"index":{"_index":"a"}}', b"{}", b"", b'{"delete":{}}', b"[]", b"\xff"])).map(lambda parts: b"\n".join(parts) + b"\n")
+)
 def test_any_bytes_are_items_or_one_clear_error(body: bytes) -> None:
     try:
         items = read_items(body, "a")

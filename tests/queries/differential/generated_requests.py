@@ -164,7 +164,13 @@ def terms_aggs(draw: st.DrawFn, subs: Body) -> Body:
     orders += [
         {name: direction} for name, sub in subs.items() for direction in ("asc", "desc") if next(iter(sub)) in {"avg", "sum", "min", "max", "value_count"}
     ]
-    orders += [{f"{name}.{part}": direction} for name, sub in subs.items() for part in ("avg", "max", "min", "sum", "count") for direction in ("asc", "desc") if "stats" in sub]
+    orders += [
+        {f"{name}.{part}": direction}
+        for name, sub in subs.items()
+        for part in ("avg", "max", "min", "sum", "count")
+        for direction in ("asc", "desc")
+        if "stats" in sub
+    ]
     if draw(st.booleans()):
         body["order"] = draw(st.sampled_from(orders))
     if body["field"] in KEYWORD_FIELDS and draw(st.booleans()):
