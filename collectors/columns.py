@@ -75,6 +75,7 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What libraries call their levels; numbers from 0 to 7 are syslog's (and GELF's), from 10 to 60 pino's and bunyan's."""
 
+NO_WORDS: Final[Mapping[str, str]] = MappingProxyType({})
 Cast = Callable[[AnyArray], tuple[AnyArray, AnyArray | None]]
 """Texts go in (null: none), or values of a type already; typed values come out, and which were not of the type (``None``: all were)."""
 
@@ -155,10 +156,11 @@ CASTS: Final[Mapping[str, Cast]] = MappingProxyType(
 )
 
 
-def to_severity(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Bring level words and numbers to the six severities and OpenTelemetry's numbers; what is none is left out."""
+def to_severity(texts: AnyArray, own: Mapping[str, str] = NO_WORDS) -> tuple[AnyArray, AnyArray]:
+    """Bring level words and numbers to the six severities and OpenTelemetry's numbers; what is none is left out. ``own`` are the words of the format, in capitals."""
     coded = texts.dictionary_encode()
-    words = [LEVELS.get(str(word).strip().strip("[]").upper()) for word in coded.dictionary.to_pylist()]
+    asked = [str(word).strip().strip("[]").upper() for word in coded.dictionary.to_pylist()]
+    words = [own.get(word, LEVELS.get(word)) or None for word in asked]
     indices = coded.indices
     numbers = [SEVERITIES[word] if word else None for word in words]
     return pa.array(words, pa.string()).take(indices), pa.array(numbers, pa.int64()).take(indices)
@@ -247,11 +249,20 @@ def _auto(texts: AnyArray, received_us: int) -> AnyArray:
     numeric = pc.fill_null(pc.match_substring_regex(texts, _DOUBLE), False)
     if not pc.any(numeric, min_count=0).as_py():
         return _iso(texts, received_us)
-    values, _ = to_double(pc.if_else(numeric, texts, None))
-    sizes = [pc.less(values, limit) for limit in (1e11, 1e14, 1e17)]
-    micros = pc.case_when(pc.make_struct(*sizes), pc.multiply(values, 1e6), pc.multiply(values, 1e3), values, pc.divide(values, 1e3))
     rest = pc.if_else(numeric, None, texts)
-    return pc.coalesce(_in_range(micros), to_time(rest, "iso", received_us))
+    return pc.coalesce(_since_1970(pc.if_else(numeric, texts, None)), to_time(rest, "iso", received_us))
+
+
+def _since_1970(texts: AnyArray) -> AnyArray:
+    """Read whole numbers exactly, others as doubles."""
+    whole, broken = to_long(texts)
+    values, _ = to_double(texts)
+    sizes = [pc.less(values, limit) for limit in (1e11, 1e14, 1e17)]
+    fine = _in_range(pc.case_when(pc.make_struct(*sizes), pc.multiply(values, 1e6), pc.multiply(values, 1e3), values, pc.divide(values, 1e3)))
+    if broken is not None:
+        return fine
+    exact = pc.case_when(pc.make_struct(*sizes[1:]), pc.multiply(whole, 1_000), whole, pc.divide(whole, 1_000))
+    return pc.if_else(sizes[0], fine, pc.if_else(pc.is_valid(fine), exact, None).cast(TIME))
 
 
 _TIMES: Final[Mapping[str, Callable[[AnyArray, int], AnyArray]]] = MappingProxyType(

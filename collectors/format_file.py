@@ -9,7 +9,7 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     options: {...}                     of the reader
     columns: [{source, field | attribute, type, unit, null}]     what a source column becomes
     time: {source, form}               the line's own time
-    severity: {source, form | from_status}   where the severity comes from; form `priority` is syslog's number
+    severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number, `words` are the log's own
     message: line | SOURCE             what the event says; with `line` there is no `raw`
     constants: {field: value}
     tests: [{line, header, row, status}]
@@ -24,7 +24,7 @@ from typing import Any, Final
 import re2
 
 from tailrace.errors import FileError, nearest
-from tailrace.schema import LOGS, FieldType
+from tailrace.schema import LOGS, SEVERITIES, FieldType
 from tailrace.yaml_file import Document, read_yaml
 
 OURS: Final = Path(__file__).parent / "formats"
@@ -100,6 +100,7 @@ class Format:
     severity_source: str = ""
     severity_from_status: bool = False
     severity_form: str = "word"
+    severity_words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     message: str = "line"
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tests: tuple[FormatTest, ...] = ()
@@ -160,7 +161,7 @@ def parse_format(document: Document) -> Format:
         raise document.error(f"no such reader: {reader}{nearest(reader, READER_NAMES)}", "reader")
     detect = _mapping(document, "detect", ("log_groups", "line", "rank"))
     time = _mapping(document, "time", ("source", "form"))
-    severity = _mapping(document, "severity", ("source", "from_status", "form"))
+    severity = _mapping(document, "severity", ("source", "from_status", "form", "words"))
     return Format(
         name=name,
         description=_text(document, "description"),
@@ -175,6 +176,7 @@ def parse_format(document: Document) -> Format:
         time_form=_one_of(document, time, "form", TIME_FORMS, "time"),
         severity_source=str(severity.get("source", "")),
         severity_from_status=bool(severity.get("from_status", False)),
+        severity_words=_severity_words(document, severity),
         severity_form=_one_of(document, severity, "form", SEVERITY_FORMS, "severity"),
         message=_text(document, "message", "line"),
         constants=_constants(document),
@@ -240,6 +242,16 @@ def _options(document: Document) -> Mapping[str, Any]:
     for text in patterns:
         _pattern(document, text, "options", "patterns")
     return MappingProxyType(options)
+
+
+def _severity_words(document: Document, severity: Mapping[str, Any]) -> Mapping[str, str]:
+    words = severity.get("words", {})
+    if not isinstance(words, dict):
+        raise document.error("words is a mapping of the log's words to severities", "severity", "words")
+    for word, name in words.items():
+        if name and name not in SEVERITIES:
+            raise document.error(f"no such severity: {name}{nearest(str(name), SEVERITIES)}", "severity", "words", word)
+    return MappingProxyType({str(word).upper(): str(name) for word, name in words.items()})
 
 
 def _constants(document: Document) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Runs the tests that a format file carries: a line goes in, fields of its row come out."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,8 +25,16 @@ def run_tests(one: Format, formats: FormatSet) -> Iterator[str]:
         row = row_of(test.line, formats, one.name, header=test.header)
         for name, expected in {**test.row, "parse_status": test.status}.items():
             found = _comparable(row.get(name), expected)
-            if found != expected:
+            if found != expected and not (name == "attributes" and _same_objects(found, expected)):
                 yield f"{one.path}:{test.at}: {name} is {found!r}, not {expected!r}"
+
+
+def _same_objects(one: object, other: object) -> bool:
+    """Whether two JSON texts say the same; the order of members does not count."""
+    try:
+        return isinstance(one, str) and isinstance(other, str) and bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False
 
 
 def row_of(line: str, formats: FormatSet, format_name: str = "", *, log_group: str = "", header: str = "") -> dict[str, Any]:

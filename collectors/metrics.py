@@ -36,7 +36,7 @@ def metrics_of(one: Format, logs: pa.Table) -> pa.Table | None:
     reports = logs.filter(pc.starts_with(logs["message"], "REPORT "))
     if not reports.num_rows:
         return None
-    tables = [_metric(reports, "Duration", "Milliseconds", pc.multiply(one_array(reports["duration_s"]), 1000.0))]
+    tables = [_metric(reports, "Duration", "Milliseconds", pc.round(pc.multiply(one_array(reports["duration_s"]), 1000.0), 6))]
     texts = one_array(reports["attributes"])
     for attribute, (name, unit) in REPORTED.items():
         found = pc.struct_field(pc.extract_regex(texts, rf'"{attribute}":(?P<value>[0-9.]+)'), "value")

@@ -98,9 +98,9 @@ def _as(values: AnyArray, kind: pa.DataType) -> AnyArray:
 
 
 def _scaled(values: AnyArray, scale: float) -> AnyArray:
-    """Divide by 1000 rather than multiply by 0.001, which no binary number is."""
+    """Divide by 1000 rather than multiply by 0.001, which no binary number is, and round to billionths: 721.494 ms are 0.721494 s and not a hair more."""
     whole = round(1 / scale)
-    return pc.divide(values, float(whole)) if whole > 1 and abs(whole * scale - 1) < 1e-12 else pc.multiply(values, scale)
+    return pc.round(pc.divide(values, float(whole)), 9) if whole > 1 and abs(whole * scale - 1) < 1e-12 else pc.multiply(values, scale)
 
 
 def _keep_bad(work: _Work, one: Format, column: Column, bad: AnyArray, found: Fields) -> None:
@@ -147,7 +147,7 @@ def _add_severity(work: _Work, one: Format, found: Fields) -> None:
     if texts is None:
         return
     texts = texts.cast(pa.string())
-    words, numbers = to_severity(texts)
+    words, numbers = to_severity(texts, one.severity_words)
     if words.null_count > texts.null_count and one.reader == "json":
         name = found.names.get(one.severity_source, one.severity_source)
         work.attributes[name] = (FieldType.KEYWORD, pc.if_else(pc.is_null(words), texts, None))

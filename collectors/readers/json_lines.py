@@ -2,7 +2,7 @@
 
 ``msgspec`` decodes a line straight into the struct (about 1 us), which refuses unknown keys. The known members (message, level, time, ...) are read off as columns; the others are put
 into a second, flat struct, and one ``encode_lines`` of those is the attributes of all lines, cut by line feeds. Members that are objects are structs too; their leaves become dotted
-names. A member that is null is as good as not there.
+names. A column's member that is null is as good as not there; an attribute's stays null.
 
 What the struct refuses is read with care: NaN, infinities, control characters in texts and lone surrogates are no JSON, yet loggers write them: such a line is partial. A line
 that is no JSON object, or is nested too deep to be read, gets a reason; nothing a line can hold makes this raise.

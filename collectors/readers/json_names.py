@@ -108,14 +108,14 @@ MAX_DEPTH: Final = 8
 
 
 def flat_object(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Flatten an object to dotted names, without members that are null; arrays, and what lies deeper than :data:`MAX_DEPTH`, stay values. Of two members of one name the last wins."""
+    """Flatten an object to dotted names; arrays, and what lies deeper than :data:`MAX_DEPTH`, stay values. Of two members of one name the last wins."""
     flat: dict[str, Any] = {}
     stack: list[tuple[str, Any, int]] = [("", value, 1)]
     while stack:
         prefix, current, depth = stack.pop()
         if isinstance(current, dict) and current and depth <= MAX_DEPTH:
             stack.extend((f"{prefix}.{name}" if depth > 1 else name, member, depth + 1) for name, member in reversed(current.items()))
-        elif current is not None:
+        else:
             flat[prefix] = current
     return flat
 
@@ -128,7 +128,9 @@ def known_values(flat: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
         if column and isinstance(value, str | int | float) and (column not in best or rank < best[column][0]):
             best[column] = (rank, name)
     used = {name for _, name in best.values()}
-    return {column: flat[name] for column, (_, name) in best.items()}, {name: value for name, value in flat.items() if name not in used}
+    return {column: flat[name] for column, (_, name) in best.items()}, {
+        name: value for name, value in flat.items() if name not in used and (value is not None or name not in COLUMN_OF)
+    }
 
 
 def as_text(value: object) -> str:
