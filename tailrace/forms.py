@@ -139,6 +139,31 @@ def view_ddl(table: TableName) -> str:
     )
 
 
+TRINO_TYPES: Final[Mapping[FieldType, str]] = MappingProxyType(
+    {FieldType.TIME: "timestamp(6)", FieldType.LONG: "bigint", FieldType.DOUBLE: "double", FieldType.BOOLEAN: "boolean"}
+)
+"""Types that are not named here are ``varchar``."""
+
+
+def trino_ddl(table: TableName, location: str) -> tuple[str, str, str]:
+    """Answer what makes the parts, the states and the view of a table on a Trino of one's own (Hive connector), partition projection included."""
+    columns = ",\n".join(f"  {f.column} {TRINO_TYPES.get(f.type, 'varchar')}" for f in TABLES[table].fields)
+    parts = _trino_table(f"{table}_parts", columns, f"{location}/{table}/", "PARQUET")
+    states = _trino_table(f"{table}_state", "  part varchar,\n  counts boolean", f"{location}/{table}_state/", "JSON")
+    return parts, states, view_ddl(table)
+
+
+def _trino_table(name: str, columns: str, location: str, form: str) -> str:
+    hours = ", ".join(f"'{hour:02}'" for hour in range(24))
+    return (
+        f"CREATE TABLE {name} (\n{columns},\n"
+        "  day varchar WITH (partition_projection_type = 'date', partition_projection_format = 'yyyy-MM-dd',"
+        " partition_projection_range = ARRAY['2020-01-01', 'NOW']),\n"
+        f"  hour varchar WITH (partition_projection_type = 'enum', partition_projection_values = ARRAY[{hours}])\n)\n"
+        f"WITH (external_location = '{location}', format = '{form}', partitioned_by = ARRAY['day', 'hour'], partition_projection_enabled = true)"
+    )
+
+
 _PARTITIONS: Final = "PARTITIONED BY (`day` string, `hour` string)"
 
 

@@ -10,11 +10,13 @@ from sqlglot import exp, parse_one
 
 from queries.connections.duckdb import FIRST_US, LAST_US, LakeConnection
 from queries.traces.model import Span
+from tailrace.clock import from_datetime
 
 MAX_SPANS: Final = 300_000
 """Spans that one graph is made of at most: the newest traces of the range."""
 
 _RESOURCES: Final = ("aws.table_name", "aws.bucket_name", "aws.queue_url", "aws.topic_arn", "aws.function_name")
+_TIMES: Final = (("event_time", "start_us"), ("end_time", "end_us"), ("observed_time", "observed_us"))
 _COLUMNS: Final = [
     "trace_id",
     "span_id",
@@ -70,7 +72,7 @@ def spans_of(lake: LakeConnection, trace_id: str) -> list[Span]:
 
 
 def _outputs() -> list[exp.Expr]:
-    times = [_sql(f"epoch_us({column}) AS {alias}") for column, alias in (("event_time", "start_us"), ("end_time", "end_us"), ("observed_time", "observed_us"))]
+    times = [_sql(f"epoch_us({column}) AS {alias}") for column, alias in _TIMES]
     found = ", ".join([f"attributes ->> '$.\"{name}\"'" for name in _RESOURCES] + ["attributes ->> '$.\"aws.resource_names\"[0]'"])
     resource = _sql(f"coalesce({found}) AS resource")
     is_sql = _sql("contains(attributes, '\"sql.') AS is_sql")
@@ -85,6 +87,20 @@ def _within() -> exp.Expr:
 
 def _sql(text: str) -> exp.Expr:
     return parse_one(text, read="duckdb")
+
+
+def span_of_row(row: Mapping[str, Any]) -> Span:
+    """Answer the span of a row of the table ``spans`` as Arrow has it, times as datetimes."""
+    attributes = orjson.loads(row["attributes"]) if row["attributes"] else {}
+    names = attributes.get("aws.resource_names") or [None]
+    resource = next((attributes[name] for name in _RESOURCES if attributes.get(name)), names[0])
+    times = {alias: from_datetime(row[column]) if row[column] else None for column, alias in _TIMES}
+    flags = {
+        "is_sql": any(name.startswith("sql.") for name in attributes),
+        "is_traced": attributes.get("traced") is True,
+        "is_foreign": attributes.get("inferred") is True,
+    }
+    return _span({**row, **times, **flags, "resource": resource})
 
 
 def _span(row: Mapping[str, Any]) -> Span:
