@@ -50,7 +50,7 @@ def test_what_is_no_query_is_refused(sql: str, reason: str) -> None:
 )
 def test_a_query_is_taken(sql: str) -> None:
     try:
-        assert read_sql(sql)
+        assert read_sql(sql).selects
     except RequestError as error:
         assert sql == "(SELECT 1)", error
 
