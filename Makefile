@@ -41,5 +41,5 @@ docs: .venv/test ## make the generated parts of the docs again
 	COLUMNS=80 $(BIN)/cog -r $(DOCS)
 
 lock: ## make the lock files again (needs uv)
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra sandbox --extra build pyproject.toml -o requirements.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --all-extras -c requirements.txt pyproject.toml -o requirements-test.txt
+	uv pip compile -q --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra sandbox --extra build pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --all-extras -c requirements.txt pyproject.toml -o requirements-test.txt
