@@ -7,7 +7,7 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     detect: {log_groups: [pattern], line: pattern, rank: n}      RE2; lower ranks are asked first
     reader: delimited | json | pattern | plain
     options: {...}                     of the reader
-    columns: [{source, field | attribute, type, unit, null}]     what a source column becomes
+    columns: [{source, field | attribute, type, scale, null, one_of}]     what a source column becomes
     time: {source, form}               the line's own time
     severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number, `words` are the log's own
     message: line | SOURCE             what the event says; with `line` there is no `raw`
@@ -47,13 +47,13 @@ SPLIT_TYPES: Final = ("address_port", "request", "url")
 SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.query"
 
 _TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "columns", "time", "severity", "message", "constants", "tests")
-_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port")
+_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "one_of")
 _MAX_PATTERN: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none."""
+    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something."""
 
     source: str
     field: str = ""
@@ -62,6 +62,7 @@ class Column:
     scale: float = 1.0
     nulls: tuple[str, ...] = ("-",)
     port: str = ""
+    one_of: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -199,16 +200,24 @@ def _column(document: Document, number: int) -> Column:
     if target and LOGS.field(target) is None:
         names = [one.name for one in LOGS.fields]
         raise document.error(f"no such field of the schema: {target}{nearest(target, names)}", "columns", number, "field")
-    nulls = data.get("null", ["-"])
+    nulls, one_of = (_texts(document, number, key, default) for key, default in (("null", ("-",)), ("one_of", ())))
     return Column(
         source=str(data["source"]),
         field=str(target),
         attribute=str(data.get("attribute", "")) or ("" if target or kind in SPLIT_TYPES else str(data["source"])),
         type=kind,
         scale=_scale(document, number),
-        nulls=tuple(str(one) for one in (nulls if isinstance(nulls, list) else [nulls])),
+        nulls=nulls,
         port=str(data.get("port", "")),
+        one_of=one_of,
     )
+
+
+def _texts(document: Document, number: int, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = document.at("columns", number).get(key, default)
+    if isinstance(value, dict):
+        raise document.error(f"{key} is a list of texts", "columns", number, key)
+    return tuple(str(one) for one in (value if isinstance(value, list | tuple) else [value]))
 
 
 def _scale(document: Document, number: int) -> float:

@@ -70,7 +70,7 @@ def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: F
         for name, values in SPLITS[column.type](column, texts).items():
             _take_up(work, one, Column(name, field=name, type=_type_of(name), nulls=()), values, found)
         return
-    values, bad = CASTS[column.type](texts)
+    values, bad = _one_of(column, texts) if column.one_of else CASTS[column.type](texts)
     if column.scale != 1.0:
         values = _scaled(values.cast(pa.float64()), column.scale)
     if bad is not None:
@@ -81,6 +81,12 @@ def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: F
         work.fields[column.field] = values if known is None else pc.coalesce(known, values)
     elif column.attribute:
         work.attributes[column.attribute] = (COLUMN_TYPES.get(column.type, FieldType.KEYWORD), values)
+
+
+def _one_of(column: Column, texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
+    good = pc.fill_null(pc.is_in(texts, pa.array(column.one_of)), False)
+    bad = pc.and_(pc.invert(good), pc.is_valid(texts))
+    return texts, bad if pc.any(bad, min_count=0).as_py() else None
 
 
 def _without(texts: AnyArray, nulls: list[str]) -> AnyArray:
@@ -108,7 +114,8 @@ def _keep_bad(work: _Work, one: Format, column: Column, bad: AnyArray, found: Fi
     if one.reader == "json" or column.type in ID_TYPES:
         work.attributes[found.names.get(column.source, column.source)] = (FieldType.KEYWORD, bad.cast(pa.string()))
     else:
-        work.faults.append((f"{column.source} is no {column.type}", pc.is_valid(bad)))
+        wanted = f"none of {', '.join(column.one_of)}" if column.one_of else f"no {column.type}"
+        work.faults.append((f"{column.source} is {wanted}", pc.is_valid(bad)))
 
 
 def _type_of(name: str) -> str:

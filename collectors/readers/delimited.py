@@ -11,6 +11,7 @@ With ``options.header`` a line of column names says the order of the fields for 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from itertools import islice
 from threading import Lock
 from types import MappingProxyType
@@ -34,6 +35,7 @@ _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
     {
         b'"': r'[^ ]"[^ "]|^[^"]*("[^"]*"[^"]*)*"[^"]*$|""[^ ]|[^ ]""',
         b"[": r"(^| )\[[^\]]* ",
+        b"  ": "  ",
         b"\\": r"\\",
         b"\r": r"\r",
         b"\n": r"\n",
@@ -133,13 +135,11 @@ def _csv(body: pa.Buffer, kinds: Sequence[pa.DataType], nulls: Sequence[str]) ->
 
 
 def _odd(lines: AnyArray) -> AnyArray | None:
+    """Find the lines that are not for CSV; ``None`` where there are none."""
     data = texts_bytes(lines).tobytes()
-    masks = [pc.match_substring_regex(lines, pattern) for byte, pattern in _ODD.items() if byte in data]
-    if not masks:
-        return None
-    odd = masks[0]
-    for mask in masks[1:]:
-        odd = pc.or_(odd, mask)
+    masks = [pc.starts_with(lines, " "), pc.ends_with(lines, " "), pc.equal(lines, "")]
+    masks += [pc.match_substring_regex(lines, pattern) for byte, pattern in _ODD.items() if byte in data]
+    odd = reduce(pc.or_, masks)
     return odd if pc.any(odd, min_count=0).as_py() else None
 
 

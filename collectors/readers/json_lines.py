@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray
+from collectors.arrays import AnyArray, texts_bytes
 from collectors.format_file import Format
 from collectors.readers.fields import Fields
 from collectors.readers.json_names import COLUMN_KINDS, NAMES, as_text, flat_object, known_values
@@ -74,6 +75,7 @@ def _read(shape: Shape, texts: Sequence[str]) -> Fields:
         columns[column], others = chunk.plan.column(chunk.rows, column)
         left |= others
     attributes = chunk.plan.attributes(chunk.rows, left)
+    _note_objects(shape, chunk, texts, attributes)
     if chunk.slow:
         attributes = _add_slow(chunk, columns, attributes)
     arrays = {name: _array(values, COLUMN_KINDS.get(name, pa.string())) for name, values in columns.items()}
@@ -140,7 +142,7 @@ def _with_more_care(chunk: _Chunk, text: str, number: int, error: ValueError | R
     elif isinstance(error, json.JSONDecodeError):
         chunk.reasons[number] = f"no JSON: {error.msg} at column {error.pos + 1}"
     else:
-        chunk.reasons[number] = f"no JSON that can be read: {str(error)[:100]}"
+        chunk.reasons[number] = "no JSON that can be read: a number has too many digits"
     return None
 
 
@@ -151,11 +153,26 @@ def _object(chunk: _Chunk, value: object, number: int) -> dict[str, Any] | None:
     return None
 
 
+def _note_objects(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes: AnyArray) -> None:
+    """Have lines read with care in which a member is an object that was none before: it is to be flattened, and learned."""
+    if b'":{' not in texts_bytes(attributes).tobytes():
+        return
+    for number in pc.indices_nonzero(pc.fill_null(pc.match_substring(attributes, '":{'), False)).to_pylist():
+        if number in chunk.slow or not any(isinstance(member, dict) and member for member in json.loads(str(attributes[number])).values()):
+            continue
+        value = _with_care(chunk, texts[number], number)
+        if value is not None:
+            chunk.slow[number] = flat_object(value)
+            shape.learn([value])
+
+
 def _add_slow(chunk: _Chunk, columns: dict[str, list[Any]], attributes: AnyArray) -> AnyArray:
     """Put what was read with care in its places."""
     texts = attributes.to_pylist()
     for number, flat in chunk.slow.items():
         known, rest = known_values(flat)
+        for values in columns.values():
+            values[number] = None
         for name, value in known.items():
             columns.setdefault(name, [None] * len(texts))[number] = value
         try:

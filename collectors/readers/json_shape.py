@@ -33,18 +33,18 @@ class Shape:
 
     def __init__(self) -> None:
         self._tree: Node = {}
-        self._keys = 0
+        self._keys = self._changes = 0
         self._types: dict[str, FieldType] = {}
         self._lock = Lock()
         self.plan = Plan({}, {})
 
     def learn(self, values: Iterable[Mapping[str, Any]]) -> bool:
-        """Take up the keys of objects; answer whether there were new ones, and with them a new plan."""
+        """Take up the keys of objects; answer whether there was something new, and with it a new plan."""
         with self._lock:
-            before = self._keys
+            before = self._changes
             for value in values:
                 self._take_up(self._tree, value, "", 1)
-            if self._keys == before:
+            if self._changes == before:
                 return False
             self.plan = Plan(self._tree, self._types)
             return True
@@ -52,17 +52,26 @@ class Shape:
     def _take_up(self, node: Node, value: Mapping[str, Any], prefix: str, depth: int) -> None:
         for name, member in value.items():
             path = f"{prefix}{name}"
-            if self._keys >= MAX_KEYS or not _UNNAMEABLE.isdisjoint(name):
+            if not _UNNAMEABLE.isdisjoint(name):
                 continue
             nested = isinstance(member, dict) and bool(member) and depth < MAX_DEPTH
             if name not in node:
-                node[name] = {} if nested else None
+                if self._keys >= MAX_KEYS:
+                    continue
                 self._keys += 1
+                self._put(node, name, nested=nested)
                 if not nested and path not in COLUMN_OF:
                     self._note_type(path, member)
+            elif (node[name] is None) is nested and member is not None and nested is (path not in COLUMN_OF):
+                self._put(node, name, nested=nested)
             known = node[name]
             if nested and known is not None:
                 self._take_up(known, member, f"{path}.", depth + 1)
+
+    def _put(self, node: Node, name: str, *, nested: bool) -> None:
+        """Make a member an object or a leaf. Of a member that is now this and now that, what may be a column is a leaf and all else an object; the other lines go the long way."""
+        node[name] = {} if nested else None
+        self._changes += 1
 
     def _note_type(self, path: str, member: object) -> None:
         found = next((kind for python, kind in _KINDS if isinstance(member, python)), None)

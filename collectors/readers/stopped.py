@@ -1,6 +1,6 @@
 r"""Where a pattern stopped: the first of its columns that a line has no place for.
 
-A pattern is cut after each of its outermost parts that hold a column; the longest beginning that matches a line tells how far reading came.
+A pattern is cut before each of its outermost parts that hold a column; the longest beginning that matches a line tells how far reading came.
 """
 
 import re
@@ -16,17 +16,18 @@ from collectors.arrays import AnyArray
 
 _NAME: Final = re.compile(r"\(\?P<(\w+)>")
 _TOKEN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?P<\w+>|\?[a-zA-Z]*:|\?[a-zA-Z]+\))?|\)|.", re.DOTALL)
-_REPEAT: Final = re.compile(r"(?:[?*+]|\{[0-9,]+\})\??")
 
 
 @lru_cache(maxsize=1024)
 def beginnings(pattern: str) -> tuple[tuple[str, str], ...]:
-    """Answer the columns of a pattern in order, each with the pattern up to and with its part.
+    """Answer the columns of a pattern in order, each with the pattern up to the next one.
 
     >>> beginnings("^(?P<a>[0-9]+) (?:x(?P<b>y))?$")
-    (('a', '^(?P<a>[0-9]+)'), ('b', '^(?P<a>[0-9]+) (?:x(?P<b>y))?'))
+    (('a', '^(?P<a>[0-9]+) '), ('b', '^(?P<a>[0-9]+) (?:x(?P<b>y))?$'))
     """
-    return tuple((name, pattern[:end]) for start, end in _parts(pattern) if (name := _first_name(pattern[start:end])))
+    named = [(start, name) for start, end in _parts(pattern) if (name := _first_name(pattern[start:end]))]
+    ends = [*(start for start, _ in named[1:]), len(pattern)]
+    return tuple((name, pattern[:end]) for (_, name), end in zip(named, ends, strict=True))
 
 
 def _parts(pattern: str) -> Iterator[tuple[int, int]]:
@@ -39,8 +40,6 @@ def _parts(pattern: str) -> Iterator[tuple[int, int]]:
         elif token == ")":
             depth -= 1
             if not depth:
-                repeat = _REPEAT.match(pattern, at)
-                at = repeat.end() if repeat else at
                 yield start, at
 
 
@@ -52,7 +51,7 @@ def _first_name(part: str) -> str:
 def reasons(patterns: Sequence[str], lines: AnyArray) -> AnyArray:
     """Say of lines that no pattern matches how far the pattern came that came farthest."""
     best = np.zeros(len(lines), np.int64)
-    columns = np.full(len(lines), "its start", dtype=object)
+    columns = np.full(len(lines), next((name for pattern in patterns for name, _ in beginnings(pattern)), "its start"), dtype=object)
     for pattern in patterns:
         parts = beginnings(pattern)
         names = [*(name for name, _ in parts), "its end"]

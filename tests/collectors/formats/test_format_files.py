@@ -1,0 +1,46 @@
+"""The formats that come with Tailrace: each carries tests, and they pass; each knows its own lines and leaves others alone."""
+
+import pytest
+
+from collectors.detect import explain
+from collectors.format_file import FormatSet, load_formats
+from collectors.format_test import run_tests
+from collectors.readers import READERS
+
+FORMATS: FormatSet = load_formats()
+NAMES = list(FORMATS.formats)
+EXAMPLES = [(one.name, test.line) for one in FORMATS for test in one.tests if not test.header and test.status != "failed"]
+LOOK_ALIKE = {"web.nginx_access": "web.apache_access"}
+"""Told apart by the log group alone."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_format_passes_its_own_tests(name: str) -> None:
+    assert list(run_tests(FORMATS.get(name), FORMATS)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_format_says_what_it_is_and_has_tests(name: str) -> None:
+    one = FORMATS.get(name)
+    assert one.description.endswith(".")
+    assert one.specification.startswith("https://") or name == "text.plain"
+    assert len(one.tests) >= 2
+    assert one.path.endswith(f"{name.replace('.', '/')}.yaml")
+
+
+@pytest.mark.parametrize(("name", "line"), EXAMPLES)
+def test_a_line_is_known_by_its_content(name: str, line: str) -> None:
+    assert explain(FORMATS, line)[-1][0].name == LOOK_ALIKE.get(name, name)
+
+
+@pytest.mark.parametrize("group", ["/aws/lambda/x", "vpc-flow-logs", "alb", "nginx", "/var/log/messages", "whatever"])
+@pytest.mark.parametrize(("name", "line"), EXAMPLES)
+def test_a_log_group_changes_nothing_but_between_look_alikes(name: str, line: str, group: str) -> None:
+    expected = LOOK_ALIKE.get(name, name)
+    if expected == "web.apache_access" and group == "nginx":
+        expected = "web.nginx_access"
+    assert explain(FORMATS, line, group)[-1][0].name == expected
+
+
+def test_every_reader_is_used() -> None:
+    assert {one.reader for one in FORMATS} == set(READERS)

@@ -1,0 +1,175 @@
+"""JSON lines: the columns and attributes are those that the json module finds, whatever the shapes are and in whatever order they come."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.readers import json_lines, json_shape
+from collectors.readers.json_names import COLUMN_OF, MAX_DEPTH, NAMES
+from tailrace.fields import AttributeRegister
+from tailrace.schema import FieldType
+from tests.collectors.readers.samples import attributes, formats, parsed, rows
+
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8))
+KEYS = st.sampled_from(["a", "b", "a.b", "c", "", 'q"uote', "é", "message", "level", "status", "host", "trace_id", "service", "order", "http", "x y"])
+VALUES = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)), max_leaves=8)
+OBJECTS = st.dictionaries(KEYS, VALUES, max_size=5)
+
+
+def flattened(value: dict[str, Any], prefix: str = "", depth: int = 1) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, member in value.items():
+        if isinstance(member, dict) and member and depth < MAX_DEPTH:
+            flat |= flattened(member, f"{prefix}{name}.", depth + 1)
+        else:
+            flat[f"{prefix}{name}"] = member
+    return flat
+
+
+def expected_message(flat: dict[str, Any], line: str) -> str:
+    found = next((flat[name] for name in NAMES["message"] if isinstance(flat.get(name), str | int | float)), None)
+    if found is None:
+        return line
+    return found if isinstance(found, str) else json.dumps(found)
+
+
+def comparable(value: Any) -> Any:
+    """Lone surrogates cannot be kept; 1.0 and 1 are the same in Python."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+@given(batch=st.lists(OBJECTS, min_size=1, max_size=12))
+def test_attributes_and_messages_are_those_of_the_json_module(batch: list[dict[str, Any]]) -> None:
+    lines = [json.dumps(value, ensure_ascii=False) for value in batch]
+    for value, line, row in zip(batch, lines, rows(lines, "app.json"), strict=True):
+        flat = flattened(value)
+        own = {name: member for name, member in flat.items() if name not in COLUMN_OF}
+        found = {name: member for name, member in attributes(row).items() if name not in COLUMN_OF}
+        assert row["parse_status"] == "parsed"
+        assert without_nulls(found) == without_nulls(comparable(own))
+        assert row["message"] == expected_message(flat, line).encode("utf-8", "replace").decode()
+        assert row.get("raw", line) == line
+
+
+def without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    """What is null or empty is as good as not there: it may be left out."""
+    return {name: member for name, member in value.items() if member is not None and member != {}}
+
+
+@given(batch=st.lists(OBJECTS, min_size=2, max_size=8))
+def test_what_is_read_of_a_line_does_not_depend_on_what_came_before(batch: list[dict[str, Any]]) -> None:
+    lines = [json.dumps(value) for value in batch]
+    together = [(row["message"], without_nulls(attributes(row))) for row in rows(lines, "app.json")]
+    alone = [(row["message"], without_nulls(attributes(row))) for line in lines for row in rows([line], "app.json")]
+    assert together == alone
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ('{"a":1', "no JSON: Expecting ',' delimiter at column 7"),
+        ('{"a":1} x', "no JSON: Extra data at column 9"),
+        ("[1,2]", "no JSON object but list"),
+        ('"text"', "no JSON object but str"),
+        ("", "no JSON: Expecting value at column 1"),
+        ("{" + '"a":{' * 200_000, "no JSON that can be read: nested too deep"),
+        ('{"a":' + "[" * 200_000 + "]" * 200_000 + "}", "no JSON that can be read: nested too deep"),
+        ('{"a":' + "9" * 5_000 + "}", "no JSON that can be read: a number has too many digits"),
+        ('{"a":"x\ty","b":}', "no JSON: Expecting value at column 16"),
+    ],
+)
+def test_a_line_that_is_no_json_says_where_it_stops(line: str, error: str) -> None:
+    (row,) = rows([line], "app.json")
+    assert (row["parse_status"], row["parse_error"], row["message"]) == ("failed", error, line)
+    assert "raw" not in row
+
+
+def test_a_bad_line_costs_its_neighbours_nothing() -> None:
+    good = [json.dumps({"message": f"m{number}", "n": number}) for number in range(50)]
+    lines = [*good[:20], "{", *good[20:], "{"]
+    found = rows(lines, "app.json")
+    assert [row["parse_status"] for row in found] == [*["parsed"] * 20, "failed", *["parsed"] * 30, "failed"]
+    assert [attributes(row).get("n") for row in found] == [*range(20), None, *range(20, 50), None]
+
+
+def test_long_batches_are_cut_and_put_together() -> None:
+    lines = [
+        json.dumps({"message": f"m{n}", "n": n} | ({"status": n} if n < 3_000 else {"status": f"s{n}"}) | ({"late": n} if n > 4_000 else {}))
+        for n in range(5_000)
+    ]
+    found = rows(lines, "app.json")
+    assert [row["message"] for row in found] == [f"m{n}" for n in range(5_000)]
+    assert [row.get("http.response.status_code") for row in found] == [n if n < 3_000 else None for n in range(5_000)]
+    assert attributes(found[4_500]) == {"n": 4_500, "late": 4_500, "status": "s4500"}
+
+
+def test_the_byte_order_mark_and_blanks_around_are_no_fault() -> None:
+    found = rows(['\ufeff{"message":"a"}', ' \t{"message":"b"} '], "app.json")
+    assert [(row["message"], row["parse_status"]) for row in found] == [("a", "parsed"), ("b", "parsed")]
+
+
+def test_the_last_of_two_members_of_one_name_wins_on_both_ways() -> None:
+    lines = ['{"message":"a","n":1,"n":2}'] * 3
+    assert [attributes(row) for row in rows(lines, "app.json")] == [{"n": 2}] * 3
+
+
+def test_line_feeds_between_members_do_not_cut_attributes() -> None:
+    lines = ['{"message":"a","list":[1,\n2]}', '{"message":"b","list":[3]}'] * 2
+    assert [attributes(row)["list"] for row in rows(lines, "app.json")] == [[1, 2], [3], [1, 2], [3]]
+
+
+def test_a_member_that_is_null_where_others_are_objects() -> None:
+    lines = ['{"user":{"id":1}}', '{"user":null}', '{"user":{"id":2}}', "{}"]
+    found = [without_nulls(attributes(row)) for row in rows(lines, "app.json")]
+    assert found == [{"user.id": 1}, {}, {"user.id": 2}, {}]
+
+
+@pytest.mark.parametrize("first", ['{"x":1}', '{"x":{"y":1}}'])
+def test_a_member_that_is_now_an_object_and_now_none(first: str) -> None:
+    lines = [first, *['{"x":1}', '{"x":{"y":1}}', '{"message":"m"}'] * 3]
+    found = [attributes(row) for row in rows(lines, "app.json")]
+    assert found[1:] == [{"x": 1}, {"x.y": 1}, {}] * 3
+
+
+def test_more_keys_than_a_shape_holds_are_read_all_the_same() -> None:
+    lines = [json.dumps({f"key{n}": n, "message": "m"}) for n in range(json_shape.MAX_KEYS + 50)]
+    assert [attributes(row) for row in rows(lines, "app.json")] == [{f"key{n}": n} for n in range(len(lines))]
+
+
+def test_types_are_learned_once_a_name() -> None:
+    register = AttributeRegister()
+    parsed(['{"message":"m","n":1,"f":1.5,"s":"x","b":true,"o":{"n":1},"l":[1],"z":null}', '{"message":"m","n":"text"}'], "app.json", register)
+    learned = {"n": FieldType.LONG, "f": FieldType.DOUBLE, "s": FieldType.KEYWORD, "b": FieldType.BOOLEAN, "o.n": FieldType.LONG}
+    assert dict(register.types()) == learned
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"), [("warning", "WARN"), ("Information", "INFO"), (30, "INFO"), (3, "ERROR"), ("CRIT", "FATAL"), ("[debug]", "DEBUG"), ("audit", None)]
+)
+def test_levels_of_all_libraries_are_six(level: object, severity: str | None) -> None:
+    (row,) = rows([json.dumps({"message": "m", "level": level})], "app.json")
+    assert row.get("severity_text") == severity
+    assert attributes(row) == ({} if severity else {"level": level})
+
+
+def test_of_several_names_of_a_column_the_best_is_taken_and_the_others_stay() -> None:
+    lines = ['{"msg":"b","message":"a","event":"e"}', '{"msg":"b","event":"e"}', '{"event":"e"}'] * 2
+    found = [(row["message"], attributes(row)) for row in rows(lines, "app.json")]
+    assert found == [("a", {"msg": "b", "event": "e"}), ("b", {"event": "e"}), ("e", {})] * 2
+
+
+def test_a_million_bytes_are_one_line() -> None:
+    text = "x" * (1 << 20)
+    (row,) = rows([json.dumps({"message": text, "n": 1})], "app.json")
+    assert (row["message"], attributes(row)) == (text, {"n": 1})
+
+
+def test_sources_are_forgotten_when_there_are_too_many() -> None:
+    line: pa.StringArray = pa.array(['{"message":"m"}'])
+    for number in range(json_lines.MAX_SHAPES + 5):
+        json_lines.read(formats().get("app.json"), line, f"source {number}")
+    assert len(json_lines._SHAPES) <= json_lines.MAX_SHAPES
