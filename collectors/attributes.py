@@ -1,5 +1,6 @@
 """The attributes of rows as JSON texts, made from columns by joining texts: no object is made for a row."""
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -49,7 +50,8 @@ def _sparse_objects(columns: Mapping[str, tuple[FieldType, AnyArray]], objects: 
 
 
 def _around(name: str, kind: FieldType, before: str) -> tuple[str, str]:
-    return (f'{before}"{name}":', "") if kind in _BARE else (f'{before}"{name}":"', '"')
+    key = json.dumps(name, ensure_ascii=False)
+    return (f"{before}{key}:", "") if kind in _BARE else (f'{before}{key}:"', '"')
 
 
 def _text(kind: FieldType, values: AnyArray) -> AnyArray:

@@ -229,19 +229,26 @@ def _in_range(micros: AnyArray) -> AnyArray:
 def _clf(texts: AnyArray, received_us: int) -> AnyArray:
     """Common log format: ``10/Oct/2000:13:55:36 -0700``."""
     del received_us
-    return pc.strptime(texts, format="%d/%b/%Y:%H:%M:%S %z", unit="us").cast(pa.timestamp("us", "UTC")).cast(TIME)
+    local = pc.strptime(pc.utf8_slice_codeunits(texts, 0, 20), format="%d/%b/%Y:%H:%M:%S", unit="us")
+    times = pc.strptime(texts, format="%d/%b/%Y:%H:%M:%S %z", unit="us").cast(pa.timestamp("us", "UTC")).cast(TIME)
+    return pc.if_else(pc.equal(pc.day(local), pc.utf8_slice_codeunits(texts, 0, 2).cast(pa.int64())), times, None)
 
 
 def _syslog(texts: AnyArray, received_us: int) -> AnyArray:
     """RFC 3164: ``Oct  9 22:14:15``, in the year of the receipt, or the one before where that would lie more than a day ahead."""
     year = datetime.fromtimestamp(received_us // 1_000_000, UTC).year
     plain = pc.replace_substring_regex(texts, " +", " ")
-    this, before = (
-        pc.strptime(pc.binary_join_element_wise(str(one), plain, " ", null_handling="emit_null"), format="%Y %b %d %H:%M:%S", unit="us", error_is_null=True)
-        for one in (year, year - 1)
-    )
+    this, before = (_in_year(plain, one) for one in (year, year - 1))
     ahead = pc.greater(this.cast(pa.int64()), received_us + US_PER_DAY)
     return pc.if_else(pc.fill_null(ahead, True), before, this)
+
+
+def _in_year(plain: AnyArray, year: int) -> AnyArray:
+    """Read days that the year has; ``strptime`` takes the 31st of February for the 3rd of March."""
+    dated = pc.binary_join_element_wise(str(year), plain, " ", null_handling="emit_null")
+    times = pc.strptime(dated, format="%Y %b %d %H:%M:%S", unit="us", error_is_null=True)
+    days = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(plain, 4, 6))
+    return pc.if_else(pc.equal(pc.day(times).cast(pa.string()), pc.utf8_ltrim(days, "0")), times, None)
 
 
 def _auto(texts: AnyArray, received_us: int) -> AnyArray:

@@ -168,11 +168,11 @@ def parse_format(document: Document) -> Format:
         description=_text(document, "description"),
         specification=_text(document, "specification", ""),
         reader=reader,
-        options=_options(document),
+        options=_options(document, reader),
         columns=tuple(_column(document, number) for number in range(len(_list(document, "columns")))),
-        log_groups=tuple(_pattern(document, text, "detect", "log_groups") for text in detect.get("log_groups", [])),
+        log_groups=_log_groups(document, detect),
         line=_pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
-        rank=int(detect.get("rank", 50)),
+        rank=_whole(document, detect, "rank", 50, "detect"),
         time_source=str(time.get("source", "")),
         time_form=_one_of(document, time, "form", TIME_FORMS, "time"),
         severity_source=str(severity.get("source", "")),
@@ -184,6 +184,13 @@ def parse_format(document: Document) -> Format:
         tests=tuple(_test(document, number) for number in range(len(_list(document, "tests")))),
         path=document.path,
     )
+
+
+def _log_groups(document: Document, detect: Mapping[str, Any]) -> tuple[str, ...]:
+    groups = detect.get("log_groups", [])
+    if not isinstance(groups, list):
+        raise document.error("log_groups is a list", "detect", "log_groups")
+    return tuple(_pattern(document, text, "detect", "log_groups") for text in groups)
 
 
 def _column(document: Document, number: int) -> Column:
@@ -243,11 +250,15 @@ def _test(document: Document, number: int) -> FormatTest:
     return FormatTest(data["line"], MappingProxyType(row), str(data.get("status", "parsed")), str(data.get("header", "")), line)
 
 
-def _options(document: Document) -> Mapping[str, Any]:
+def _options(document: Document, reader: str) -> Mapping[str, Any]:
     options = _mapping(document, "options", ("header", "least", "whole", "patterns"))
+    for name in ("least", "whole"):
+        _whole(document, options, name, 1, "options")
     patterns = options.get("patterns", [])
     if not isinstance(patterns, list):
         raise document.error("patterns is a list", "options", "patterns")
+    if reader == "pattern" and not patterns:
+        raise document.error("the reader `pattern` needs options.patterns", *(["options"] if options else []))
     for text in patterns:
         _pattern(document, text, "options", "patterns")
     return MappingProxyType(options)
@@ -271,6 +282,13 @@ def _constants(document: Document) -> Mapping[str, str]:
         if LOGS.field(name) is None:
             raise document.error(f"no such field of the schema: {name}{nearest(name, [one.name for one in LOGS.fields])}", "constants", name)
     return MappingProxyType({str(name): str(value) for name, value in data.items()})
+
+
+def _whole(document: Document, data: Mapping[str, Any], key: str, default: int, where: str) -> int:
+    value = data.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise document.error(f"{key} is a whole number", where, key)
+    return value
 
 
 def _one_of(document: Document, data: Mapping[str, Any], key: str, known: tuple[str, ...], where: str) -> str:

@@ -30,7 +30,7 @@ MAX_REMEMBERED: Final = 10_000
 LOOKED_AT: Final = 9
 """First lines that are looked at for how many fields a line has."""
 
-_TOKEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"(?!\s|$))*)"(?=\s|$)|\[([^\]]*)\](?=\s|$)|([^"\s]\S*))', re.DOTALL)
+_TOKEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"(?!\s|$))*)"(?=\s|$)|\[([^\]]* [^\]]*)\](?=\s|$)|([^"\s]\S*))', re.DOTALL)
 _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
     {
         b'"': r'[^ ]"[^ "]|^[^"]*("[^"]*"[^"]*)*"[^"]*$|""[^ ]|[^ ]""',

@@ -187,7 +187,12 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> AnyArray:
     try:
         return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
-        return pa.array([None if value is None else _clean(as_text(value)) for value in values], pa.string())
+        return pa.array([None if value is None else _clean(as_text(_whole(value) if kind == pa.int64() else value)) for value in values], pa.string())
+
+
+def _whole(value: object) -> object:
+    """Write 1e15 as the whole number that it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _clean(text: str) -> str:

@@ -1,0 +1,122 @@
+"""Format files: what is wrong is said with file, line, column and the nearest right name."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.format_file import OURS, Format, load_formats, parse_format
+from collectors.format_test import row_of, run_tests
+from tailrace.errors import FileError
+from tailrace.schema import FieldType
+from tailrace.yaml_file import parse_yaml
+
+GOOD = """name: shop.orders
+description: Orders.
+detect:
+  log_groups: ['^/shop/']
+  line: '^ORDER '
+  rank: 10
+reader: pattern
+options:
+  patterns: ['^ORDER (?P<id>[0-9]+) (?P<took>[0-9.]+)$']
+time: {source: at, form: iso}
+severity: {source: level, words: {bad: ERROR}}
+columns:
+  - {source: id, attribute: order.id, type: long, one_of: []}
+  - {source: took, field: duration_s, type: double, scale: 0.001}
+constants: {service.name: orders}
+tests:
+  - line: 'ORDER 17 41.5'
+    row: {duration_s: 0.0415, attributes: '{"order.id":17}'}
+"""
+
+
+def read(text: str) -> Format:
+    return parse_format(parse_yaml(text.encode("utf-8", "surrogatepass"), "shop.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: shop.orders", "name: orders", "shop.yaml:1:1: a name is `<family>.<name>` of letters, digits and _"),
+        ("reader: pattern", "reader: patern", "shop.yaml:7:1: no such reader: patern (did you mean 'pattern'?)"),
+        ("form: iso", "form: isu", "shop.yaml:10:20: no such form of time: isu (did you mean 'iso'?)"),
+        ("reader:", "readr:", "shop.yaml:7:1: no such option: readr (did you mean 'reader'?)"),
+        ("type: double", "type: duble", "shop.yaml:14:39: no such type: duble (did you mean 'double'?)"),
+        ("field: duration_s", "field: duration", "shop.yaml:14:20: no such field of the schema: duration (did you mean 'duration_s'?)"),
+        ("scale: 0.001", "scale: many", "shop.yaml:14:53: a scale is a number"),
+        ("source: took, ", "", "shop.yaml:14:5: a column needs a source"),
+        ("rank: 10", "rank: first", "shop.yaml:6:3: rank is a whole number"),
+        ("'^ORDER '", "'^ORDER ('", "shop.yaml:5:3: not a pattern of RE2: missing ): ^ORDER ("),
+        ("(?P<took>", "(?<=x)(?P<took>", "shop.yaml:9:3: not a pattern of RE2: invalid perl operator: (?<"),
+        ("bad: ERROR", "bad: EROR", "shop.yaml:11:35: no such severity: EROR (did you mean 'ERROR'?)"),
+        ("service.name", "service.nam", "shop.yaml:15:13: no such field of the schema: service.nam (did you mean 'service.name'?)"),
+        ("duration_s: 0.0415", "duraton_s: 0.0415", "shop.yaml:18:11: no such field of the schema: duraton_s (did you mean 'duration_s'?)"),
+        ("  - line: 'ORDER 17 41.5'\n    row:", "  - row:", "shop.yaml:17:5: a test is a mapping with a line and a row"),
+        ("description: Orders.\n", "", "shop.yaml:1:1: the key `description` is missing"),
+        ("description: Orders.", "description: [a]", "shop.yaml:2:1: description is a text"),
+        ("detect:\n", "detect: &a\n", "shop.yaml:3:9: anchors and aliases are not taken"),
+        ("description: Orders.", "description: Orders.\nname: x.y", "shop.yaml:3:1: the key 'name' is there twice"),
+        ("one_of: []", "one_of: {a: 1}", "shop.yaml:13:51: one_of is a list of texts"),
+        ("patterns: ['", "patterns: '", "shop.yaml:9"),
+        ("constants: {service.name: orders}", "constants: []", "shop.yaml:15:1: constants is a mapping of fields to values"),
+        ("columns:\n", "columns:\n  - text\n", "shop.yaml:13:5: a column is a mapping with source and field or attribute"),
+        ("words: {bad: ERROR}", "words: bad", "shop.yaml:11:27: words is a mapping of the log's words to severities"),
+        ("  log_groups: ['^/shop/']", "  log_groups: 5", "shop.yaml:4:3: log_groups is a list"),
+        ("options:\n  patterns: ['^ORDER (?P<id>[0-9]+) (?P<took>[0-9.]+)$']\n", "", "shop.yaml:1:1: the reader `pattern` needs options.patterns"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(FileError) as caught:
+        read(GOOD.replace(old, new, 1))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_good_file_is_read_and_its_tests_run() -> None:
+    one = read(GOOD)
+    formats = load_formats().having(one)
+    assert list(run_tests(one, formats)) == []
+    assert formats.declared()["order.id"] is FieldType.LONG
+    assert row_of("ORDER 17 41.5", formats)["log.format"] == "shop.orders"
+
+
+def test_a_test_that_fails_says_what_was_expected_and_where() -> None:
+    one = read(GOOD.replace("0.0415", "0.5"))
+    assert list(run_tests(one, load_formats().having(one))) == ["shop.yaml:17: duration_s is 0.0415, not 0.5"]
+
+
+def test_a_users_file_wins_over_ours_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(GOOD.replace("shop.orders", "app.json"), "utf-8")
+    assert load_formats(tmp_path).get("app.json").description == "Orders."
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="no such folder of formats"):
+        load_formats(tmp_path / "none")
+
+
+def test_an_unknown_format_is_answered_with_the_nearest() -> None:
+    with pytest.raises(FileError, match=r"aws.elb: no such format \(did you mean 'aws.alb'\?\)"):
+        load_formats().get("aws.elb")
+
+
+FORMATS = load_formats()
+SEEDS = [GOOD, *(path.read_text("utf-8") for path in sorted(OURS.rglob("*.yaml")))]
+
+
+@given(
+    seed=st.sampled_from(SEEDS),
+    at=st.floats(0, 1),
+    cut=st.integers(0, 30),
+    put=st.sampled_from(["", "x", ": ", "- ", "{", "[", "'", "&a ", "*a", "\n", "\t", "null", "0", "\x00", "(", "!!python/object:os.system "]),
+)
+def test_a_mutated_file_is_read_or_refused_with_its_name(seed: str, at: float, cut: int, put: str) -> None:
+    place = int(at * len(seed))
+    try:
+        one = read(seed[:place] + put + seed[place + cut :])
+        list(run_tests(one, FORMATS.having(one)))
+    except FileError as error:
+        assert str(error).startswith("shop.yaml")
