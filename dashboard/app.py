@@ -1,10 +1,12 @@
 """The dashboard's router: ``python -m dashboard`` runs it."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import theme
 
-st.set_page_config(page_title="Tailrace", page_icon=":material/waves:", layout="wide", initial_sidebar_state="auto")
+st.set_page_config(page_title="Tailrace", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide", initial_sidebar_state="auto")
 st.html(theme.CSS)
 st.logo(theme.LOGO, size="large")
 
