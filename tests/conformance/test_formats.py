@@ -1,0 +1,93 @@
+"""Real lines of others, where they are at hand: all are read, none is lost, and none is taken for another format."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.collectors.readers.samples import formats, lines_of, parsed, rows
+
+DATA = Path(os.environ.get("TAILRACE_DATA") or Path(__file__).parents[3] / "shared" / "data")
+APACHE = "elastic-examples/Common Data Formats/apache_logs/apache_logs"
+FILES = {
+    APACHE: "web.apache_access",
+    "opensearch-catalog/apache/data/raw.log": "web.apache_access",
+    "opensearch-catalog/nginx/data/raw.log": "web.apache_access",
+    "opensearch-catalog/amazon_elb/data/raw.log": "aws.alb",
+    "clo/pipeline/log-processor/test/datafile/elb.log": "aws.alb",
+    "clo/pipeline/log-processor/test/datafile/vpcflow.log": "aws.vpc_flow",
+    "elastic-examples/Machine Learning/Security Analytics Recipes/suspicious_login_activity/data/auth.log": "host.syslog_rfc3164",
+    "elastic-examples/Common Data Formats/nginx_json_plus_logs/nginxplus_json_logs": "app.json",
+    "loghub/Linux/Linux_2k.log": "host.syslog_rfc3164",
+    "loghub/OpenSSH/OpenSSH_2k.log": "host.syslog_rfc3164",
+    "loghub/Mac/Mac_2k.log": "host.syslog_rfc3164",
+}
+
+
+def lines_in(name: str) -> list[str]:
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"no {name} below {DATA}")
+    return [line.rstrip("\r") for line in path.read_text("utf-8", "replace").split("\n") if line.strip()]
+
+
+@pytest.mark.parametrize(("name", "expected"), list(FILES.items()))
+def test_a_file_is_read_in_full(name: str, expected: str) -> None:
+    lines = lines_in(name)
+    found = parsed(lines)
+    tally = found.tally[expected]
+    assert set(found.tally) == {expected}
+    assert (tally.parsed + found.joined, tally.partial, tally.failed) == (len(lines), 0, 0)
+
+
+def test_apache_lines_have_what_they_say() -> None:
+    found = parsed(lines_in(APACHE)).logs
+    assert found.num_rows == 10_000
+    assert found["client_address"].null_count == found["http_response_status_code"].null_count == found["url_path"].null_count == 0
+    assert {time.year for time in found["event_time"].to_pylist() if time is not None} == {2015}
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("loghub/*/*_2k.log")) or [Path("none")], ids=lambda path: path.stem)
+def test_logs_of_other_systems_are_text_and_are_not_taken_for_something_else(path: Path) -> None:
+    lines = lines_in(str(path.relative_to(DATA)) if path.is_absolute() else "loghub")
+    found = parsed(lines)
+    assert found.logs.num_rows == len(lines)
+    assert sum(tally.failed + tally.partial for tally in found.tally.values()) == 0
+    assert set(found.tally) <= {"text.plain", "host.syslog_rfc3164"}
+
+
+def regression_lines() -> list[dict[str, str]]:
+    path = DATA / "regression-lines.jsonl"
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else [{"name": "none", "type": "none", "line": ""}]
+
+
+@pytest.mark.parametrize("case", regression_lines(), ids=lambda case: case["name"])
+def test_a_line_that_broke_other_products_is_read(case: dict[str, str]) -> None:
+    if case["type"] == "aws_alb":
+        (row,) = rows([case["line"]])
+        assert (row["log.format"], row["parse_status"]) == ("aws.alb", "parsed")
+        assert row["client.address"]
+        assert row["http.response.status_code"]
+    elif case["type"] == "trace_id":
+        (row,) = rows([json.dumps({"message": "m", "trace_id": case["line"]})])
+        assert row["trace_id"] == case["same_as"]
+    else:
+        pytest.skip(f"no format for {case['type']} yet")
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("newrelic/entry_lambda*.json")) or [Path("none")], ids=lambda path: path.stem)
+def test_lines_of_functions_that_others_collected(path: Path) -> None:
+    if not path.exists():
+        pytest.skip(f"no Lambda lines below {DATA}")
+    payload = json.loads(path.read_bytes())
+    texts = [event["message"] if isinstance(event["message"], str) else json.dumps(event["message"]) for event in payload["logEvents"]]
+    texts = [text.rstrip("\r\n") for text in texts if text.startswith(("REPORT", "START", "END", "RequestId", "2"))]
+    if not texts:
+        pytest.skip("it holds no platform lines")
+    found = parsed(texts, log_group=payload["logGroup"])
+    assert set(found.logs["log_format"].to_pylist()) == {"aws.lambda"}
+    assert set(found.logs["parse_status"].to_pylist()) == {"parsed"}
+    assert found.metrics.num_rows >= 4 * sum(text.startswith("REPORT") for text in texts)
+    assert len(lines_of(texts)) == len(texts)
+    assert "aws.lambda" in formats().formats
