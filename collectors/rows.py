@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -188,15 +187,16 @@ def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
 
 def _array(value: AnyArray | str | int, kind: pa.DataType, length: int) -> AnyArray:
     if isinstance(value, str | int):
-        return _constant(None if value == "" else value, kind, 1 << max(length - 1, 255).bit_length()).slice(0, length)
+        return _constant(None if value == "" else value, kind, length)
     return _as(value, kind)
 
 
-@lru_cache(maxsize=2048)
 def _constant(value: str | int | None, kind: pa.DataType, length: int) -> AnyArray:
-    """Columns of one value are made once and cut."""
-    one: AnyArray = pa.array([value], kind)
-    return one.take(pa.array(np.zeros(length, np.int64)))
+    if value is None:
+        empty: AnyArray = pa.nulls(length, kind)  # type: ignore[call-overload] # the same
+        return empty
+    one: AnyArray = pa.repeat(pa.scalar(value, kind), length)  # type: ignore[call-overload] # the stub wants to know the type
+    return one
 
 
 def _message(work: _Work, one: Format, found: Fields) -> tuple[AnyArray, AnyArray | str]:

@@ -158,12 +158,19 @@ def _note_objects(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes:
     if b'":{' not in texts_bytes(attributes).tobytes():
         return
     for number in pc.indices_nonzero(pc.fill_null(pc.match_substring(attributes, '":{'), False)).to_pylist():
-        if number in chunk.slow or not any(isinstance(member, dict) and member for member in json.loads(str(attributes[number])).values()):
+        if number in chunk.slow or not _has_objects(str(attributes[number])):
             continue
         value = _with_care(chunk, texts[number], number)
         if value is not None:
             chunk.slow[number] = flat_object(value)
             shape.learn([value])
+
+
+def _has_objects(text: str) -> bool:
+    try:
+        return any(isinstance(member, dict) and member for member in json.loads(text).values())
+    except (ValueError, RecursionError):  # msgspec skips over what the json module does not read
+        return False
 
 
 def _add_slow(chunk: _Chunk, columns: dict[str, list[Any]], attributes: AnyArray) -> AnyArray:

@@ -135,6 +135,14 @@ def test_a_member_that_is_now_an_object_and_now_none(first: str) -> None:
     assert found[1:] == [{"x": 1}, {"x.y": 1}, {}] * 3
 
 
+def test_what_the_json_module_cannot_read_and_nobody_needs_to_is_kept_as_it_is() -> None:
+    deep, long = "[" * 600 + "]" * 600, "9" * 5_000
+    lines = ['{"message":"m","x":1,"y":[]}', f'{{"message":"m","x":{{"n":{long}}},"y":{deep}}}']
+    found = rows([*lines, *lines], "app.json")
+    assert [row["message"] for row in found] == ["m"] * 4
+    assert found[3]["attributes"] == f'{{"x":{{"n":{long}}},"y":{deep}}}'
+
+
 def test_more_keys_than_a_shape_holds_are_read_all_the_same() -> None:
     lines = [json.dumps({f"key{n}": n, "message": "m"}) for n in range(json_shape.MAX_KEYS + 50)]
     assert [attributes(row) for row in rows(lines, "app.json")] == [{f"key{n}": n} for n in range(len(lines))]
