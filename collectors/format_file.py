@@ -259,8 +259,10 @@ def _options(document: Document, reader: str) -> Mapping[str, Any]:
         raise document.error("patterns is a list", "options", "patterns")
     if reader == "pattern" and not patterns:
         raise document.error("the reader `pattern` needs options.patterns", *(["options"] if options else []))
-    for text in patterns:
-        _pattern(document, text, "options", "patterns")
+    for number, text in enumerate(patterns):
+        compiled = re2.compile(_pattern(document, text, "options", "patterns", number))
+        if compiled.groups != len(compiled.groupindex) or not compiled.groups:
+            raise document.error("all groups of a pattern have names: (?P<name>...), or are none: (?:...)", "options", "patterns", number)
     return MappingProxyType(options)
 
 
@@ -299,7 +301,7 @@ def _one_of(document: Document, data: Mapping[str, Any], key: str, known: tuple[
     return value
 
 
-def _pattern(document: Document, text: object, *where: str) -> str:
+def _pattern(document: Document, text: object, *where: str | int) -> str:
     if not isinstance(text, str) or len(text) > _MAX_PATTERN:
         raise document.error(f"a pattern is a text of at most {_MAX_PATTERN} characters", *where)
     options = re2.Options()

@@ -33,9 +33,7 @@ LOOKED_AT: Final = 9
 _TOKEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"(?!\s|$))*)"(?=\s|$)|\[([^\]]* [^\]]*)\](?=\s|$)|([^"\s]\S*))', re.DOTALL)
 _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
     {
-        b'"': r'[^ ]"[^ "]|^[^"]*("[^"]*"[^"]*)*"[^"]*$|""[^ ]|[^ ]""',
         b"[": r"(^| )\[[^\]]* ",
-        b"  ": "  ",
         b"\\": r"\\",
         b"\r": r"\r",
         b"\n": r"\n",
@@ -46,6 +44,7 @@ _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
 )
 """What CSV reads otherwise than we do, asked only where the byte is there at all."""
 
+_QUOTES_STAND_AROUND_FIELDS: Final = r'^(?:[^ "]+|"[^"]*")(?: (?:[^ "]+|"[^"]*"))*$'
 _TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
 _HEADERS: dict[tuple[str, str], tuple[str, ...]] = {}
 _LOCK: Final = Lock()
@@ -139,6 +138,10 @@ def _odd(lines: AnyArray) -> AnyArray | None:
     data = texts_bytes(lines).tobytes()
     masks = [pc.starts_with(lines, " "), pc.ends_with(lines, " "), pc.equal(lines, "")]
     masks += [pc.match_substring_regex(lines, pattern) for byte, pattern in _ODD.items() if byte in data]
+    if b'"' in data:
+        masks.append(pc.invert(pc.match_substring_regex(lines, _QUOTES_STAND_AROUND_FIELDS)))
+    elif b"  " in data:
+        masks.append(pc.match_substring(lines, "  "))
     odd = reduce(pc.or_, masks)
     return odd if pc.any(odd, min_count=0).as_py() else None
 

@@ -75,7 +75,7 @@ def _read(shape: Shape, texts: Sequence[str]) -> Fields:
         columns[column], others = chunk.plan.column(chunk.rows, column)
         left |= others
     attributes = chunk.plan.attributes(chunk.rows, left)
-    _note_objects(shape, chunk, texts, attributes)
+    _note_others(shape, chunk, texts, attributes)
     if chunk.slow:
         attributes = _add_slow(chunk, columns, attributes)
     arrays = {name: _array(values, COLUMN_KINDS.get(name, pa.string())) for name, values in columns.items()}
@@ -153,13 +153,13 @@ def _object(chunk: _Chunk, value: object, number: int) -> dict[str, Any] | None:
     return None
 
 
-def _note_objects(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes: AnyArray) -> None:
-    """Have lines read with care in which a member is an object that was none before: it is to be flattened, and learned."""
-    if b'":{' not in texts_bytes(attributes).tobytes():
-        return
-    for number in pc.indices_nonzero(pc.fill_null(pc.match_substring(attributes, '":{'), False)).to_pylist():
-        if number in chunk.slow or not _has_objects(str(attributes[number])):
-            continue
+def _note_others(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes: AnyArray) -> None:
+    """Have lines read with care in which two members come to one name, or in which one is an object that was none before: it is to be flattened, and learned."""
+    numbers = set(chunk.plan.collisions(chunk.rows))
+    if b'":{' in texts_bytes(attributes).tobytes():
+        found = pc.indices_nonzero(pc.fill_null(pc.match_substring(attributes, '":{'), False)).to_pylist()
+        numbers |= {number for number in found if _has_objects(str(attributes[number]))}
+    for number in numbers - chunk.slow.keys():
         value = _with_care(chunk, texts[number], number)
         if value is not None:
             chunk.slow[number] = flat_object(value)

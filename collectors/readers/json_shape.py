@@ -3,6 +3,7 @@
 A shape grows as keys are learned, at most :data:`MAX_KEYS` of them, and makes a :class:`Plan` anew each time. A plan is never changed, so that threads share it without a lock.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from threading import Lock
@@ -24,7 +25,9 @@ Member = msgspec.Raw | msgspec.UnsetType
 Node = dict[str, "Node | None"]
 """Members by name: those of an object, or ``None`` for a leaf."""
 
-_UNNAMEABLE: Final = frozenset('"\\') | {chr(code) for code in range(32)}
+_UNNAMEABLE: Final = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
+"""What msgspec takes in no name of a field."""
+
 _KINDS: Final = ((bool, FieldType.BOOLEAN), (int, FieldType.LONG), (float, FieldType.DOUBLE), (str, FieldType.KEYWORD))
 
 
@@ -52,7 +55,7 @@ class Shape:
     def _take_up(self, node: Node, value: Mapping[str, Any], prefix: str, depth: int) -> None:
         for name, member in value.items():
             path = f"{prefix}{name}"
-            if not _UNNAMEABLE.isdisjoint(name):
+            if _UNNAMEABLE.search(name):
                 continue
             nested = isinstance(member, dict) and bool(member) and depth < MAX_DEPTH
             if name not in node:
@@ -95,6 +98,7 @@ class Plan:
         paths: dict[str, list[str]] = {}
         for name, path in _leaves(tree, "", ""):
             paths.setdefault(name, []).append(path)
+        self._collisions = [own for own in paths.values() if len(own) > 1]
         columns = {column: [(name, at) for name in names for at in paths.get(name, [])] for column, names in NAMES.items()}
         self.columns: Mapping[str, list[tuple[str, str]]] = {column: found for column, found in columns.items() if found}
         """Column: the names and paths of its members, best first."""
@@ -112,6 +116,13 @@ class Plan:
             left[name] = [UNSET if other is None or value is None else other for value, other in zip(values, found, strict=True)]
             values = [other if value is None else value for value, other in zip(values, found, strict=True)]
         return values, left
+
+    def collisions(self, rows: Sequence[Any]) -> Iterator[int]:
+        """Answer the rows in which ``{"a": {"b": 1}}`` and ``{"a.b": 2}`` meet: the last of them in the line wins, which a struct does not know."""
+        for paths in self._collisions:
+            for number, values in enumerate(zip(*(_values(rows, path) for path in paths), strict=True)):
+                if sum(value is not UNSET and value is not None for value in values) > 1:
+                    yield number
 
     def attributes(self, rows: Sequence[Any], left: Mapping[str, list[Any]]) -> AnyArray:
         """Answer the attributes of every row as a flat JSON object; null where there are none."""
@@ -167,7 +178,7 @@ def _reach(row: object, path: str) -> Any:  # noqa: ANN401 - what a member holds
 
 
 def _first_set(rows: Sequence[Any], paths: Sequence[str]) -> list[Any]:
-    """``{"a": {"b": 1}}`` and ``{"a.b": 1}`` are one attribute; of two in one line the last wins."""
+    """``{"a": {"b": 1}}`` and ``{"a.b": 1}`` are one attribute."""
     *others, last = (_values(rows, path) for path in paths)
     for values in reversed(others):
         last = [other if value is UNSET else value for value, other in zip(last, values, strict=True)]

@@ -112,6 +112,13 @@ def test_the_byte_order_mark_and_blanks_around_are_no_fault() -> None:
     assert [(row["message"], row["parse_status"]) for row in found] == [("a", "parsed"), ("b", "parsed")]
 
 
+@pytest.mark.parametrize("name", ['quo"te', "back\\slash", "nul\x00", "\ud800", "", "\u2028", "x" * 10_000])
+def test_a_name_may_hold_anything(name: str) -> None:
+    line = json.dumps({"message": "m", name: 1, "o": {name: {"n": 2}}})
+    kept = name.encode("utf-8", "replace").decode()
+    assert [attributes(row) for row in rows([line] * 3, "app.json")] == [{kept: 1, f"o.{kept}.n": 2}] * 3
+
+
 def test_the_last_of_two_members_of_one_name_wins_on_both_ways() -> None:
     lines = ['{"message":"a","n":1,"n":2}'] * 3
     assert [attributes(row) for row in rows(lines, "app.json")] == [{"n": 2}] * 3
