@@ -201,6 +201,7 @@ def _column(document: Document, number: int) -> Column:
     kind = str(data.get("type", "keyword"))
     if kind not in COLUMN_TYPES and kind not in SPLIT_TYPES:
         raise document.error(f"no such type: {kind}{nearest(kind, (*COLUMN_TYPES, *SPLIT_TYPES))}", "columns", number, "type")
+    _check_split(document, number, kind)
     if "source" not in data:
         raise document.error("a column needs a source", "columns", number)
     target = data.get("field", "")
@@ -225,6 +226,16 @@ def _texts(document: Document, number: int, key: str, default: tuple[str, ...]) 
     if isinstance(value, dict):
         raise document.error(f"{key} is a list of texts", "columns", number, key)
     return tuple(str(one) for one in (value if isinstance(value, list | tuple) else [value]))
+
+
+def _check_split(document: Document, number: int, kind: str) -> None:
+    """An address with a port needs the field that the address becomes; a port, if it has one, is a field too."""
+    data = document.at("columns", number)
+    if kind == "address_port" and not data.get("field"):
+        raise document.error("a column of type address_port needs a field", "columns", number)
+    port = data.get("port", "")
+    if port and (not isinstance(port, str) or LOGS.field(port) is None):
+        raise document.error(f"no such field of the schema: {port}{nearest(str(port), [one.name for one in LOGS.fields])}", "columns", number, "port")
 
 
 def _scale(document: Document, number: int) -> float:
