@@ -41,6 +41,21 @@ COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
         "span_id": FieldType.KEYWORD,
     }
 )
+FITTING: Final[Mapping[str, frozenset[FieldType]]] = MappingProxyType(
+    {
+        "keyword": frozenset({FieldType.KEYWORD}),
+        "long": frozenset({FieldType.LONG, FieldType.DOUBLE}),
+        "double": frozenset({FieldType.DOUBLE}),
+        "ip": frozenset({FieldType.IP, FieldType.KEYWORD}),
+        "trace_id": frozenset({FieldType.KEYWORD}),
+        "span_id": frozenset({FieldType.KEYWORD}),
+    }
+)
+"""Types of a column, and the types of fields that take its values; columns that are taken apart become addresses."""
+
+GIVEN: Final = frozenset({"event_id", "revision", "log.format", "log.source", "stream.name", "parse_status", "parse_error"})
+"""Fields that no format fills."""
+
 SPLIT_TYPES: Final = ("address_port", "request", "url")
 """A column of these types becomes several fields: see ``collectors.splits``."""
 
@@ -205,16 +220,18 @@ def _column(document: Document, number: int) -> Column:
     if "source" not in data:
         raise document.error("a column needs a source", "columns", number)
     target = data.get("field", "")
-    if target and LOGS.field(target) is None:
-        names = [one.name for one in LOGS.fields]
-        raise document.error(f"no such field of the schema: {target}{nearest(target, names)}", "columns", number, "field")
+    scale = _scale(document, number)
+    if scale != 1.0 and kind != "double":
+        raise document.error("a column with a scale is of type double", "columns", number, "scale")
+    if target:
+        _check_field(document, target, FITTING.get(kind, FITTING["ip"]), "columns", number, "field")
     nulls, one_of = (_texts(document, number, key, default) for key, default in (("null", ("-",)), ("one_of", ())))
     return Column(
         source=str(data["source"]),
         field=str(target),
         attribute=str(data.get("attribute", "")) or ("" if target or kind in SPLIT_TYPES else str(data["source"])),
         type=kind,
-        scale=_scale(document, number),
+        scale=scale,
         nulls=nulls,
         port=str(data.get("port", "")),
         one_of=one_of,
@@ -233,9 +250,17 @@ def _check_split(document: Document, number: int, kind: str) -> None:
     data = document.at("columns", number)
     if kind == "address_port" and not data.get("field"):
         raise document.error("a column of type address_port needs a field", "columns", number)
-    port = data.get("port", "")
-    if port and (not isinstance(port, str) or LOGS.field(port) is None):
-        raise document.error(f"no such field of the schema: {port}{nearest(str(port), [one.name for one in LOGS.fields])}", "columns", number, "port")
+    if port := data.get("port"):
+        _check_field(document, port, FITTING["long"], "columns", number, "port")
+
+
+def _check_field(document: Document, name: object, fitting: frozenset[FieldType], *where: str | int) -> None:
+    """A field must be one of the schema that a format may fill, of a type that takes the values."""
+    known = {one.name: one.type for one in LOGS.fields if one.name not in GIVEN}
+    if name not in known:
+        raise document.error(f"no such field of the schema: {name}{nearest(str(name), known)}", *where)
+    if known[str(name)] not in fitting:
+        raise document.error(f"the field {name} is of type {known[str(name)].value}", *where)
 
 
 def _scale(document: Document, number: int) -> float:
@@ -292,8 +317,7 @@ def _constants(document: Document) -> Mapping[str, str]:
     if not isinstance(data, dict):
         raise document.error("constants is a mapping of fields to values", "constants")
     for name in data:
-        if LOGS.field(name) is None:
-            raise document.error(f"no such field of the schema: {name}{nearest(name, [one.name for one in LOGS.fields])}", "constants", name)
+        _check_field(document, name, FITTING["keyword"], "constants", name)
     return MappingProxyType({str(name): str(value) for name, value in data.items()})
 
 
