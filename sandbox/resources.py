@@ -1,14 +1,17 @@
-"""What the demo needs of AWS, made by our own code through boto3: log groups and their subscriptions, a Kinesis stream, a bucket, topics, parameters.
+"""What the demo needs of AWS, made by our own code through boto3: log groups and their subscriptions, a Kinesis stream, a bucket, topics, parameters, tables.
 
 ``python -m sandbox.resources`` makes what is not there yet; run it as often as you like.
 """
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from botocore.exceptions import ClientError
 
+from sandbox.shop.place import Place
+from sandbox.shop.tables import make_tables
 from tailrace.aws import client
 from tailrace.settings import Settings, load
 
@@ -31,6 +34,7 @@ def make_all(settings: Settings) -> None:
     make_stream(settings)
     make_log_groups(settings)
     make_shop_resources(settings)
+    make_tables(Place(settings.aws_endpoint_url, settings.region, "", 0, Path()))
 
 
 def make_stream(settings: Settings) -> None:
