@@ -39,8 +39,8 @@ DOCUMENT_FORMAT: Final = "app.json"
 """The format that reads documents of clients that write to an index."""
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
-TOGETHER_BYTES: Final = 16 * 1024 * 1024
-"""Text of payloads that are put together."""
+TOGETHER_BYTES: Final = 4 * 1024 * 1024
+"""Text of payloads that are put together: with four times as much, short lines (VPC flow logs) take half as long again and 130 MB more memory, and long ones gain nothing."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
