@@ -16,6 +16,8 @@ from tailrace.errors import SettingError
 
 Check = Callable[[], bool]
 TIMEOUT_S: Final = 1.0
+EMULATOR_HEALTH: Final = "/healthz"
+"""Where ``sandbox.emulator`` says that it is up."""
 
 
 def http_ok(url: str) -> Check:

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 import sandbox
-from sandbox.checks import Port, choose_port, free_port, http_ok
+from sandbox.checks import EMULATOR_HEALTH, Port, choose_port, free_port, http_ok
 from sandbox.incidents import Board, board_path, write_board
 from sandbox.supervisor import Part, Supervisor
 from tailrace.clock import US_PER_MINUTE, Clock, SystemClock
@@ -27,7 +27,6 @@ from tailrace.errors import SettingError
 from tailrace.settings import MEANINGS, PREFIX, Loaded, Settings
 
 SERVICES: Final = 5
-EMULATOR_READY: Final = "/moto-api/data.json"
 EXTRAS: Final = ("moto", "flask", "requests")
 HISTORY_US: Final = 60 * US_PER_MINUTE
 SHORTEST_HISTORY_US: Final = 2 * US_PER_MINUTE
@@ -126,7 +125,7 @@ def ingest_parts(stack: Stack) -> tuple[Part, ...]:
     """Answer the parts between CloudWatch Logs and the lake, with the alert rules: what the check needs too."""
     env = stack.environment
     return (
-        Part("emulator", ("python", "-m", "sandbox.emulator", "--port", str(stack.emulator_port)), http_ok(stack.endpoint + EMULATOR_READY), environment=env),
+        Part("emulator", ("python", "-m", "sandbox.emulator", "--port", str(stack.emulator_port)), http_ok(stack.endpoint + EMULATOR_HEALTH), environment=env),
         Part("gateway", ("python", "-m", "tailrace", "serve"), http_ok(f"{stack.settings.gateway_url}/healthz"), environment=env),
         Part("resources", ("python", "-m", "sandbox.resources"), after=("emulator",), environment=env, once=True),
         Part("consumer", ("python", "-m", "sandbox.consumer"), after=("gateway", "resources"), environment=env),

@@ -9,6 +9,7 @@ moto answers the shapes of the API and forgets everything when it ends. Three th
 """
 
 import contextlib
+import math
 import signal
 import sys
 import threading
@@ -26,28 +27,46 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from moto.sns.models import sns_backends
 from werkzeug.serving import make_server
 
+from sandbox.checks import EMULATOR_HEALTH
 from tailrace.clock import US_PER_MS, Clock, SystemClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-READY_PATH: Final = "/moto-api/data.json"
 KEEP_S: Final = 600
+STUCK_AFTER_S: Final = 20.0
 FORGET_EVERY_S: Final = 30.0
 NOTIFICATIONS_TO_KEEP: Final = 100
 
 
 class OneAtATime:
-    """A WSGI application that serves one request at a time."""
+    """A WSGI application that serves one request at a time.
 
-    def __init__(self, app: "WSGIApplication") -> None:
-        self._app = app
+    ``GET /healthz`` does not wait in that line: 200, or 503 where one request has been served for longer than 20 s. A check that asked moto itself would fail when
+    many requests wait, and moto, started again, has forgotten everything.
+    """
+
+    def __init__(self, app: "WSGIApplication", clock: Clock) -> None:
+        self._app, self._clock = app, clock
+        self._since_s = math.inf
         self.lock = threading.Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve a request."""
+        if environ["PATH_INFO"] == EMULATOR_HEALTH:
+            start_response("503 Service Unavailable" if self.is_stuck else "200 OK", [("Content-Length", "0")])
+            return [b""]
         with self.lock:
-            return self._app(environ, start_response)
+            self._since_s = self._clock.monotonic_s()
+            try:
+                return self._app(environ, start_response)
+            finally:
+                self._since_s = math.inf
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether one request has been served for too long."""
+        return self._clock.monotonic_s() - self._since_s > STUCK_AFTER_S
 
 
 def forget(region: str, clock: Clock) -> None:
@@ -84,7 +103,7 @@ def number_by_time(clock: Clock) -> None:
 def serve(port: int, region: str, clock: Clock) -> None:
     """Serve until the process is told to end."""
     number_by_time(clock)
-    app = OneAtATime(DomainDispatcherApplication(create_backend_app))
+    app = OneAtATime(DomainDispatcherApplication(create_backend_app), clock)
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
     _repeat(lambda: _forget_locked(app.lock, region, clock))
     signal.signal(signal.SIGTERM, _end)

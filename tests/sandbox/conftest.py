@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.checks import free_port, http_ok
-from sandbox.emulator import READY_PATH
+from sandbox.checks import EMULATOR_HEALTH, free_port, http_ok
 from sandbox.incidents import Board, board_path, write_board
 from sandbox.process import Process, start
 from sandbox.resources import make_all
@@ -33,7 +32,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Moto in a process of its own, with the resources of the demo; answers settings that lead there."""
     folder, port = tmp_path_factory.mktemp("emulator"), free_port()
     running = start(("python", "-m", "sandbox.emulator", "--port", str(port)), folder / "moto.log")
-    wait_until(http_ok(f"http://127.0.0.1:{port}{READY_PATH}"))
+    wait_until(http_ok(f"http://127.0.0.1:{port}{EMULATOR_HEALTH}"))
     settings = Settings(home=folder, aws_endpoint_url=f"http://127.0.0.1:{port}")
     make_all(settings)
     yield settings

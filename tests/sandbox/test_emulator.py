@@ -11,7 +11,8 @@ from moto.kinesis.models import Shard, kinesis_backends
 from moto.logs.models import LogEvent, logs_backends
 
 from sandbox import resources
-from sandbox.emulator import KEEP_S, OneAtATime, forget, number_by_time
+from sandbox.checks import EMULATOR_HEALTH
+from sandbox.emulator import KEEP_S, STUCK_AFTER_S, OneAtATime, forget, number_by_time
 from tailrace.aws import client
 from tailrace.clock import US_PER_S, ManualClock, SystemClock
 from tailrace.settings import Settings
@@ -81,13 +82,38 @@ def test_requests_are_served_one_at_a_time() -> None:
         inside[0] -= 1
         return []
 
-    served = OneAtATime(app)
-    threads = [threading.Thread(target=served, args=({}, None)) for _ in range(5)]
+    served = OneAtATime(app, SystemClock())
+    threads = [threading.Thread(target=served, args=({"PATH_INFO": "/"}, None)) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert most == [1]
+
+
+def test_the_health_check_waits_for_no_request_and_says_when_one_does_not_end() -> None:
+    clock, entered, go_on, statuses = ManualClock(0), threading.Event(), threading.Event(), list[str]()
+
+    def app(environ: object, start_response: object) -> "Iterable[bytes]":
+        entered.set()
+        assert go_on.wait(10)
+        return []
+
+    served = OneAtATime(app, clock)
+
+    def health() -> str:
+        served({"PATH_INFO": EMULATOR_HEALTH}, lambda status, _: statuses.append(status))  # type: ignore[arg-type, return-value]
+        return statuses[-1][:3]
+
+    busy = threading.Thread(target=served, args=({"PATH_INFO": "/"}, None))
+    busy.start()
+    assert entered.wait(10)
+    assert health() == "200"
+    clock.sleep(STUCK_AFTER_S + 1)
+    assert health() == "503"
+    go_on.set()
+    busy.join()
+    assert health() == "200"
 
 
 def test_what_is_old_is_forgotten_and_sequence_numbers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
