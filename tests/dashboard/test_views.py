@@ -41,13 +41,34 @@ def test_a_page_of_an_empty_home_says_what_to_do(empty_home: Path, name: str) ->
     assert not page.exception
 
 
+PARAMETERS = ("from_", "to", "q", "by", "columns", "trace", "node", "query", "event", "faults", "service", "span")
+WRONG = (
+    "<script>",
+    "yesterday",
+    '"unclosed [',
+    "nonsense",
+    "a,b",
+    "zz",
+    "n:99",
+    "../x",
+    "\0",
+    "maybe",
+    "-1",
+    "9" * 40,
+    "x" * 9_000,
+    "\u202e",
+    "'; --",
+    "{}",
+    "now-999999w",
+)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_wrong_address_is_said_and_breaks_nothing(home: Path, name: str) -> None:
-    page = run(
-        name, from_="<script>", to="yesterday", q='"unclosed [', by="nonsense", columns="a,b", trace="zz", node="n:99", query="../x", event="\0", faults="maybe"
-    )
-    assert not page.exception
-    assert any("time range" in warning.value for warning in page.warning)
+    for start in range(len(WRONG)):
+        page = run(name, **{key: WRONG[(start + number) % len(WRONG)] for number, key in enumerate(PARAMETERS)})
+        assert not page.exception, (start, page.exception[0].message)
+        assert any("time range" in warning.value for warning in page.warning)
 
 
 def test_the_overview_counts_events_errors_and_services(home: Path) -> None:

@@ -45,14 +45,10 @@ def test_what_is_no_query_is_refused(sql: str, reason: str) -> None:
         "SELECT * FROM logs l JOIN spans s ON l.trace_id = s.trace_id",
         "WITH q AS (SELECT 1 AS a) SELECT * FROM q",
         "SELECT 1 UNION ALL SELECT 2",
-        "(SELECT 1)",
     ],
 )
 def test_a_query_is_taken(sql: str) -> None:
-    try:
-        assert read_sql(sql).selects
-    except RequestError as error:
-        assert sql == "(SELECT 1)", error
+    assert read_sql(sql).selects
 
 
 @pytest.mark.parametrize(
