@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from tailrace.stores import make_folders, sync_folder
+from tailrace.durable import make_folders, sync_folder
 
 Probe = Callable[[str], None]
 

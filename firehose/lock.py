@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tailrace.durable import make_folders
 from tailrace.errors import StateError
-from tailrace.stores import make_folders
 
 
 @contextmanager

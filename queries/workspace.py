@@ -1,7 +1,7 @@
 """One place that opens everything that questions are asked through: lake, engines, saved queries, traces. Dashboard, alert engine, gateway and commands begin here."""
 
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 from queries.connections.duckdb import LakeConnection
 from queries.engine import SearchEngine
@@ -61,6 +61,14 @@ class Workspace:
         if not self.settings.opensearch_url:
             raise SettingError("the setting opensearch_url is empty: there is no OpenSearch to ask")
         return OpenSearchEngine(aws.opensearch(self.settings), self.register, self.clock)
+
+    def __enter__(self) -> Self:
+        """Begin; nothing is opened yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what was opened."""
+        self.close()
 
     def close(self) -> None:
         """Close what was opened."""

@@ -87,8 +87,7 @@ def _run(home: Path, tell: Callable[[str], None], clock: Clock) -> list[Proof]:
         started = _start(supervisor, clock)
         if not started.passed:
             return [started]
-        workspace = Workspace(stack.settings, clock)
-        opened.callback(workspace.close)
+        workspace = opened.enter_context(Workspace(stack.settings, clock))
         evidence = Evidence(stack.settings, mark, clock.now_us(), workspace, received)
         put_event(stack.settings, mark, evidence.sent_us)
         send_trace(stack.xray, mark)

@@ -11,7 +11,6 @@ and the time alone. Schedule, in seconds since the start, every 300 s again:
 ``python -m sandbox.incidents --home data status``, ``... start slow_inventory --for 60``, ``... stop slow_inventory`` are for people.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import msgspec
 import orjson
 
 from tailrace.clock import US_PER_S, Clock, SystemClock
+from tailrace.durable import make_folders, replace_file
 from tailrace.errors import FileError, UsageError, nearest
 
 Incident = Literal["payment_errors", "slow_inventory", "broken_mail_format", "silent_cart"]
@@ -75,10 +75,8 @@ def read_board(path: Path) -> Board:
 
 def write_board(path: Path, board: Board) -> None:
     """Write the board whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"_{path.name}.{os.getpid()}")
-    temporary.write_bytes(msgspec.json.encode(board))
-    temporary.replace(path)
+    make_folders(path.absolute().parent)
+    replace_file(path, msgspec.json.encode(board))
 
 
 @dataclass(slots=True)

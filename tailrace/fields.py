@@ -7,7 +7,6 @@ a known name (``user`` beside ``user.id``, which OpenSearch cannot map) stays in
 In searches an attribute is named ``attributes.<name>``.
 """
 
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from tailrace.durable import make_folders, replace_file
 from tailrace.errors import FileError, SettingError, nearest
 from tailrace.schema import FieldType, type_words
 
@@ -96,10 +96,8 @@ class AttributeRegister:
     def _write(self) -> None:
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f"_{self._path.name}.{os.getpid()}")
-        temporary.write_bytes(msgspec.json.encode(_Stored(_words(self._learned), _words(self._declared))))
-        temporary.replace(self._path)
+        make_folders(self._path.absolute().parent)
+        replace_file(self._path, msgspec.json.encode(_Stored(_words(self._learned), _words(self._declared))))
 
 
 def _load(path: Path) -> tuple[dict[str, FieldType], dict[str, FieldType]]:

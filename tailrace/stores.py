@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tailrace.durable import make_folders, replace_file
 from tailrace.errors import SettingError, StateError
 from tailrace.settings import Settings
 
@@ -99,13 +100,7 @@ class FolderStore:
         """Write a file durably: temporary name, fsync, rename, fsync of the folder."""
         path = self._path(key)
         make_folders(path.parent)
-        temporary = path.with_name(f"_{path.name}.{os.getpid()}.{threading.get_ident()}")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        replace_file(path, data)
 
     def put_if(self, key: str, data: bytes, tag: str | None) -> bool:
         """Write a file if nobody else did; within one process (the keeper is the one writer of states)."""
@@ -159,24 +154,6 @@ def open_store(settings: Settings) -> ObjectStore:
     if not bucket:
         raise SettingError(f"lake = {location!r}: no bucket is named, as in s3://bucket/prefix")
     return S3Store(aws.client("s3", settings), bucket, prefix)
-
-
-def make_folders(folder: Path) -> None:
-    """Make a folder and those above it, and sync every folder that got a new entry."""
-    if folder.is_dir():
-        return
-    make_folders(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: fsync of a folder, without which a new file may be gone after a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _tag(data: bytes) -> str:

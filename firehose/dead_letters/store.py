@@ -5,7 +5,6 @@ Bounded: a full folder takes no more until some are dropped, and what brings the
 """
 
 import fcntl
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,8 @@ import msgspec
 from firehose.delivery import DeadLetter
 from firehose.disk import Probe, no_probe
 from tailrace.clock import iso_ms
+from tailrace.durable import make_folders, replace_file, sync_folder
 from tailrace.errors import TransientError
-from tailrace.stores import make_folders, sync_folder
 
 MAX_BYTES: Final = 1024 * 1024 * 1024
 _SUFFIX: Final = ".jsonl"
@@ -60,7 +59,7 @@ class DeadLetters:
         with self._held():
             if sum(path.stat().st_size for path in self._files()) + len(data) > self._max_bytes:
                 raise TransientError(f"dead letters fill {self._folder} ({self._max_bytes:,} bytes): replay or drop some")
-            self._replace(self._folder / f"{place}{_SUFFIX}", data)
+            replace_file(self._folder / f"{place}{_SUFFIX}", data)
         self._probe("dead.written")
 
     def rows(self, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -89,7 +88,7 @@ class DeadLetters:
             if len(kept) == len(found):
                 return False
             if kept:
-                self._replace(path, _lines(kept))
+                replace_file(path, _lines(kept))
             else:
                 path.unlink()
                 sync_folder(self._folder)
@@ -102,15 +101,6 @@ class DeadLetters:
 
     def _files(self) -> list[Path]:
         return [path for path in self._folder.glob(f"*{_SUFFIX}") if not path.name.startswith("_")]
-
-    def _replace(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(f"_{path.name}")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
 
     @contextmanager
     def _held(self) -> Iterator[None]:

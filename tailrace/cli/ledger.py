@@ -91,14 +91,12 @@ def _deep_problems(settings: Settings, hops: Iterable[Hop]) -> list[str]:
 
 def _places(settings: Settings, event_id: str) -> Iterable[dict[str, Any]]:
     body = {"query": {"term": {"event_id": {"value": event_id}}}, "size": 10}
-    workspace = Workspace(settings, SystemClock())
-    try:
-        for engine in ("lake", "opensearch") if settings.opensearch_url else ("lake",):
-            for table in UNIT_TABLES.values():
-                for hit in workspace.engine(engine).search(table, body)["hits"]["hits"]:
-                    row = hit["_source"]
-                    yield {"place": engine, "table": table} | {name: row.get(name) for name in ("revision", "@timestamp", "log.source")}
-    except TailraceError as error:
-        yield {"place": f"not asked: {error}", "table": "", "revision": None, "@timestamp": None, "log.source": None}
-    finally:
-        workspace.close()
+    with Workspace(settings, SystemClock()) as space:
+        try:
+            for engine in ("lake", "opensearch") if settings.opensearch_url else ("lake",):
+                for table in UNIT_TABLES.values():
+                    for hit in space.engine(engine).search(table, body)["hits"]["hits"]:
+                        row = hit["_source"]
+                        yield {"place": engine, "table": table} | {name: row.get(name) for name in ("revision", "@timestamp", "log.source")}
+        except TailraceError as error:
+            yield {"place": f"not asked: {error}", "table": "", "revision": None, "@timestamp": None, "log.source": None}

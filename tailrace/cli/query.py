@@ -3,8 +3,6 @@
 import csv
 import io
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +37,7 @@ def list_(*, as_json: bool) -> None:
 
     Example: tailrace query list
     """
-    with _workspace() as space:
+    with Workspace(load().settings, SystemClock()) as space:
         found = space.saved.list()
     if as_json:
         print_json([_described(one) for one in found])
@@ -55,7 +53,7 @@ def show(name: str, *, as_json: bool) -> None:
 
     Example: tailrace query show errors_by_service
     """
-    with _workspace() as space:
+    with Workspace(load().settings, SystemClock()) as space:
         query = space.saved.get(name)
     if as_json:
         print_json({**_described(query), "sql": query.sql})
@@ -84,7 +82,7 @@ def run(  # noqa: PLR0913 - the options of a command
     """
     if (name is None) == (sql is None):
         raise UsageError("give the name of a saved query, or --sql")
-    with _workspace() as space:
+    with Workspace(load().settings, SystemClock()) as space:
         result = _asked(space, name, sql, params, start, end)
     _print(result, "json" if as_json else form, output)
 
@@ -158,12 +156,3 @@ def _described(query: SavedQuery) -> dict[str, Any]:
 
 def _parameter(query: SavedQuery) -> list[str]:
     return [f"{one.name} {one.type}" + (f" = {one.default}" if one.default is not None else "") for one in query.parameters]
-
-
-@contextmanager
-def _workspace() -> Iterator[Workspace]:
-    space = Workspace(load().settings, SystemClock())
-    try:
-        yield space
-    finally:
-        space.close()

@@ -61,11 +61,8 @@ def command(  # noqa: PLR0913 - one for each option
         raise UsageError("--body goes without a query, --from and --to: the body has them")
     clock = SystemClock()
     body = _read_body(body_file) if body_file is not None else search_body(query, from_time, to_time, size, table)
-    workspace = Workspace(load().settings, clock)
-    try:
-        response = workspace.engine(engine).search(table, body)
-    finally:
-        workspace.close()
+    with Workspace(load().settings, clock) as space:
+        response = space.engine(engine).search(table, body)
     if as_json:
         print_json(response)
     else:

@@ -1,7 +1,6 @@
 """``tailrace traces``: the list of traces, one trace as a waterfall, the service graph."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -40,7 +39,7 @@ def list_(start: str, end: str, service: str, limit: int, *, faults: bool, as_js
 
     Example: tailrace traces list --from now-15m --service payment
     """
-    with _workspace() as space:
+    with Workspace(load().settings, SystemClock()) as space:
         found = space.traces.list(_time_us(start), _time_us(end), limit=limit, service=service, only_faults=faults)
     if as_json:
         print_json([asdict(one) for one in found])
@@ -60,7 +59,7 @@ def show(trace_id: str, *, as_json: bool) -> None:
 
     Example: tailrace traces show 1-6b02b777-63f651453a9bbc6c80be111a
     """
-    with _workspace() as space:
+    with Workspace(load().settings, SystemClock()) as space:
         trace = space.traces.get(trace_id)
         lines = space.traces.logs_of(trace_id) if trace else ()
     if trace is None:
@@ -84,7 +83,7 @@ def map_(start: str, end: str, *, as_json: bool) -> None:
 
     Example: tailrace traces map --from now-1h
     """
-    with _workspace() as space:
+    with Workspace(load().settings, SystemClock()) as space:
         graph = space.traces.service_graph(_time_us(start), _time_us(end))
     if as_json:
         print_json(graph)
@@ -134,12 +133,3 @@ def _plain(span: Span) -> dict[str, Any]:
 
 def _time_us(text: str) -> int:
     return DateReader(SystemClock().now_us(), "time").read_ms(text, round_up=False) * US_PER_MS
-
-
-@contextmanager
-def _workspace() -> Iterator[Workspace]:
-    space = Workspace(load().settings, SystemClock())
-    try:
-        yield space
-    finally:
-        space.close()

@@ -110,4 +110,4 @@ def test_a_mutated_saved_query_is_one_that_runs_or_one_clear_error(changes: Sequ
     except TailraceError as error:
         assert str(error)
         return
-    assert to_duckdb(bound)
+    assert to_duckdb(bound).sql("duckdb")

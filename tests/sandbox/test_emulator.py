@@ -102,7 +102,7 @@ def test_the_health_check_waits_for_no_request_and_says_when_one_does_not_end() 
     served = OneAtATime(app, clock)
 
     def health() -> str:
-        served({"PATH_INFO": EMULATOR_HEALTH}, lambda status, _: statuses.append(status))  # type: ignore[arg-type, return-value]
+        served({"PATH_INFO": EMULATOR_HEALTH}, lambda status, _: statuses.append(status))  # type: ignore[arg-type]
         return statuses[-1][:3]
 
     busy = threading.Thread(target=served, args=({"PATH_INFO": "/"}, None))
