@@ -35,7 +35,7 @@ soak: .venv/test ## the long runs: fuzzing, kills, differential tests
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q -m soak --timeout=7200
 
 bench: .venv/test ## measure, and write docs/performance.md
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(PART)
 
 docs: .venv/test ## make the generated parts of the docs again
 	COLUMNS=80 $(BIN)/cog -r $(DOCS)

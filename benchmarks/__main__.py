@@ -1,12 +1,26 @@
-"""``python -m benchmarks [ROUNDS]``: measure the ingest beside Logprep, print the table and write it into ``docs/performance.md``."""
+"""``python -m benchmarks [PART ...]``: measure the ingest beside Logprep, the spool, the searches; write the tables into ``docs/performance.md``."""
 
 import sys
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Final
 
-from benchmarks.ingest import ROUNDS, measure
-from benchmarks.report import ingest_section, put_section
+from benchmarks import ingest, search, spool
+from benchmarks.report import ingest_section, put_section, search_section, spool_section
+
+PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "ingest": lambda: ingest_section(*ingest.measure(ingest.ROUNDS)),
+        "spool": lambda: spool_section(spool.measure()),
+        "search": lambda: search_section(search.measure(search.ROWS), search.ROWS),
+    }
+)
 
 if __name__ == "__main__":
-    results, reason = measure(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
-    text = ingest_section(results, reason)
-    print(text)
-    put_section("ingest", text)
+    wanted = sys.argv[1:] or list(PARTS)
+    if unknown := [name for name in wanted if name not in PARTS]:
+        sys.exit(f"no such measurement: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    for name in wanted:
+        text = PARTS[name]()
+        print(text, end="\n\n")
+        put_section(name, text)

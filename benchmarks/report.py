@@ -53,6 +53,20 @@ dropper, and the same libraries around it (isal, msgspec, orjson, pyarrow with t
     return [how, "", what, "", *([reason, ""] if reason else []), machine]
 
 
+def spool_section(figures: Sequence[tuple[str, str]]) -> str:
+    """Write the section about the write path behind the collector."""
+    how = """Rows of application logs, 330 B; medians of five. `LocalFirehose`: a put returns when its rows are synced (fdatasync) in the segment log; the lake's sink drains it meanwhile."""
+    rows = [f"| {name} | **{figure}** |" for name, figure in figures]
+    return "\n".join(["## Spool and sinks, one process", "", "| | |", "|---|---|", *rows, "", how])
+
+
+def search_section(figures: Sequence[tuple[str, float]], rows: int) -> str:
+    """Write the section about searches of the lake."""
+    how = f"""{rows:,} log events of ten days in 240 Parquet parts, read by DuckDB; medians of five, from the `_search` body to the response, in one process: `benchmarks/search.py` has the bodies."""
+    lines = [f"| {name} | **{took_ms:,.0f} ms** |" for name, took_ms in figures]
+    return "\n".join(["## Searches over the lake", "", "| search | |", "|---|---|", *lines, "", how])
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()

@@ -23,9 +23,10 @@ from tailrace.forms import arrow_schema
 from tailrace.lake import fresh_name, part_key, partition_of
 from tailrace.schema import FieldType
 from tailrace.settings import Settings
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 
 HOURS = 240
+ROWS = 5_000_000
 START_US = 1_794_614_400_000_000
 ROUNDS = 5
 
@@ -55,18 +56,16 @@ MESSAGES += [
 ]
 
 
-def main() -> None:
-    """Write the rows, ask each search five times, print a table."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000_000
+def measure(rows: int) -> list[tuple[str, float]]:
+    """Write the rows, ask each search five times; answer milliseconds a search."""
     home = Path(tempfile.mkdtemp(prefix="tailrace-bench-"))
     try:
         write_lake(home / "lake", rows)
         connection = LakeConnection(Settings(home=home), FolderStore(home / "lake"))
         engine = LakeEngine(connection, AttributeRegister(None, {"user.id": FieldType.LONG}), ManualClock(START_US + HOURS * US_PER_HOUR))
-        print(f"{rows:,} rows in {HOURS} parts")
-        for name, body in SEARCHES.items():
-            print(f"{name:45} {median_ms(engine, body):8.0f} ms")
+        figures = [(name, median_ms(engine, body)) for name, body in SEARCHES.items()]
         connection.close()
+        return figures
     finally:
         shutil.rmtree(home)
 
@@ -123,4 +122,5 @@ def hour_of_rows(random: np.random.Generator, start_us: int, hour: int, count: i
 
 
 if __name__ == "__main__":
-    main()
+    for title, took_ms in measure(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS):
+        print(f"{title:45} {took_ms:8.0f} ms")

@@ -1,6 +1,6 @@
 """What the write path behind the collector costs: put (durable), the lake sink, bodies of ``_bulk``, a start with a backlog.
 
-Run alone: ``python -m benchmarks.spool``. Rows are app logs of 330 bytes; each figure is the median of five.
+Rows are app logs of 330 bytes; each figure is the median of five, the start's alone is of one. Run alone: ``python -m benchmarks.spool``.
 """
 
 import shutil
@@ -155,19 +155,22 @@ def body_seconds(table: pa.Table, split: AttributeSplit) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    """Print the figures."""
+def measure() -> list[tuple[str, str]]:
+    """Measure; answer a line a figure."""
     large, small = [delivery(n * 2_000, 2_000) for n in range(100)], [delivery(n * 20, 20) for n in range(1_000)]
     table, split = pa.concat_tables([one.tables["logs"] for one in large]), AttributeSplit(TYPES)
-    print(f"put, 2,000 rows each, 1 thread    {200_000 / median(lambda: put_seconds(large, 1, down=True)):>12,.0f} events/s, each put synced")
-    print(f"put, 20 rows each, 1 thread       {1_000 / median(lambda: put_seconds(small, 1, down=True)):>12,.0f} puts/s")
-    print(f"put, 20 rows each, 8 threads      {1_000 / median(lambda: put_seconds(small, 8, down=True)):>12,.0f} puts/s")
-    print(f"put until all is in the lake      {200_000 / median(lambda: drain_seconds(large)):>12,.0f} events/s")
-    print(f"Parquet parts with bloom filters  {200_000 / median(lambda: part_seconds(table)):>12,.0f} events/s")
-    print(f"bodies of _bulk                   {200_000 / median(lambda: body_seconds(table, split)):>12,.0f} documents/s")
     seconds, size = open_seconds(600, 5_000)
-    print(f"start with a backlog of {size / 1e6:,.0f} MB (3,000,000 events)  {seconds:.2f} s")
+    return [
+        ("put, 2,000 rows each, one thread, each put synced", f"{200_000 / median(lambda: put_seconds(large, 1, down=True)):,.0f} events/s"),
+        ("put, 20 rows each, one thread", f"{1_000 / median(lambda: put_seconds(small, 1, down=True)):,.0f} puts/s"),
+        ("put, 20 rows each, eight threads (group commit)", f"{1_000 / median(lambda: put_seconds(small, 8, down=True)):,.0f} puts/s"),
+        ("put until all is in the lake", f"{200_000 / median(lambda: drain_seconds(large)):,.0f} events/s"),
+        ("Parquet parts with bloom filters", f"{200_000 / median(lambda: part_seconds(table)):,.0f} events/s"),
+        ("bodies of `_bulk`", f"{200_000 / median(lambda: body_seconds(table, split)):,.0f} documents/s"),
+        (f"a start with a backlog of 3,000,000 events ({size / 1e6:,.0f} MB)", f"{seconds:.2f} s"),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    for name, figure in measure():
+        print(f"{name:70} {figure}")

@@ -34,7 +34,8 @@ from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import LedgerWriter, Progress
 from tailrace.settings import Settings
-from tailrace.stores import ObjectStore, open_store
+from tailrace.stores import open_store
+from tailrace.stores.port import ObjectStore
 
 STOP_WITHIN_S: Final = 8.0
 _PREFIX, _SUFFIX = "cursor-", ".bin"

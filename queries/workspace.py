@@ -13,7 +13,8 @@ from tailrace.clock import Clock
 from tailrace.errors import SettingError
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings
-from tailrace.stores import ObjectStore, open_store
+from tailrace.stores import open_store
+from tailrace.stores.port import ObjectStore
 
 EngineName = Literal["lake", "opensearch"]
 

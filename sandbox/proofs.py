@@ -22,7 +22,7 @@ from tailrace.errors import TailraceError
 from tailrace.lake import live_parts
 from tailrace.ledger import open_ledger
 from tailrace.settings import Settings
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 
 SAVED_QUERY: Final = "errors_by_service"
 SOURCE: Final = f"cloudwatch:{CHECK_GROUP}"

@@ -22,7 +22,7 @@ import msgspec
 from tailrace.clock import US_PER_HOUR, to_datetime
 from tailrace.errors import StateError
 from tailrace.schema import TableName
-from tailrace.stores import ObjectStore
+from tailrace.stores.port import ObjectStore
 
 STATE_NAME: Final = "state.json"
 PART_SUFFIX: Final = ".parquet"

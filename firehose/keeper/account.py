@@ -9,7 +9,7 @@ from firehose.parts import rows_in
 from tailrace.clock import US_PER_HOUR
 from tailrace.lake import LAST_HOUR_US, existing_partitions
 from tailrace.schema import TableName
-from tailrace.stores import ObjectStore
+from tailrace.stores.port import ObjectStore
 
 
 def views(store: ObjectStore) -> Iterator[View]:

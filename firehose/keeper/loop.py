@@ -18,7 +18,8 @@ from firehose.lock import held
 from tailrace.clock import US_PER_HOUR, Clock
 from tailrace.lake import LAST_HOUR_US, existing_partitions
 from tailrace.settings import Settings
-from tailrace.stores import ObjectStore, open_store
+from tailrace.stores import open_store
+from tailrace.stores.port import ObjectStore
 
 EVERY_S: Final = 5.0
 MERGE_AFTER_S: Final = 60.0

@@ -23,7 +23,7 @@ from tailrace.errors import StateError
 from tailrace.forms import arrow_schema
 from tailrace.lake import PART_SUFFIX, Part, Partition, PartitionState, list_parts, part_key, read_state, state_key
 from tailrace.schema import TableName
-from tailrace.stores import ObjectStore
+from tailrace.stores.port import ObjectStore
 
 MANY_FRESH: Final = 16
 """A partition with more fresh parts than this is merged at once."""

@@ -16,7 +16,7 @@ from firehose.parts import by_hour, write_part
 from tailrace.errors import TransientError
 from tailrace.lake import PART_SUFFIX, Partition, part_key
 from tailrace.schema import TableName
-from tailrace.stores import ObjectStore
+from tailrace.stores.port import ObjectStore
 
 NAME: Final = "lake"
 MAX_ROWS: Final = 240_000

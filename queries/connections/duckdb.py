@@ -29,7 +29,7 @@ from tailrace.forms import arrow_schema
 from tailrace.lake import Part, live_parts
 from tailrace.schema import TABLES, FieldType, TableName
 from tailrace.settings import Settings
-from tailrace.stores import ObjectStore
+from tailrace.stores.port import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

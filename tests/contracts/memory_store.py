@@ -1,9 +1,10 @@
 """Objects in memory."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailrace.stores import ObjectInfo, TaggedObject, checked_key
+from tailrace.stores.port import ObjectInfo, TaggedObject, checked_key
 
 
 class MemoryStore:
@@ -12,6 +13,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.data: dict[str, bytes] = {}
         self._tags: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def objects(self, prefix: str) -> Sequence[ObjectInfo]:
         """List the objects directly below a prefix."""
@@ -36,11 +38,12 @@ class MemoryStore:
 
     def put_if(self, key: str, data: bytes, tag: str | None) -> bool:
         """Write an object if it still has that tag."""
-        found = self.get_tagged(key)
-        if (found.tag if found else None) != tag:
-            return False
-        self.put(key, data)
-        return True
+        with self._lock:
+            found = self.get_tagged(key)
+            if (found.tag if found else None) != tag:
+                return False
+            self.put(key, data)
+            return True
 
     def delete(self, key: str) -> None:
         """Delete an object."""

@@ -1,5 +1,8 @@
 """What every object store does, whatever it is made of."""
 
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +14,11 @@ from botocore.config import Config
 
 from sandbox.servers.pytest_plugin import S3Server
 from tailrace.errors import SettingError, StateError, TransientError
-from tailrace.s3_store import S3Store
 from tailrace.settings import Settings
-from tailrace.stores import FolderStore, ObjectStore, open_store
+from tailrace.stores import open_store
+from tailrace.stores.folder import FolderStore
+from tailrace.stores.port import ObjectStore
+from tailrace.stores.s3 import S3Store
 from tests.contracts.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -71,6 +76,31 @@ def test_a_conditional_put_wins_once(store: ObjectStore) -> None:
     assert store.get("s/state") == b"3"
     store.delete("s/state")
     assert not store.put_if("s/state", b"5", first.tag)
+
+
+def increment(store: ObjectStore, times: int) -> None:
+    """Count up, as a writer of states does: read, and write if nobody else did."""
+    for _ in range(times):
+        while True:
+            found = store.get_tagged("s/count")
+            if store.put_if("s/count", str(int(found.data) + 1 if found else 1).encode(), found.tag if found else None):
+                break
+
+
+def test_of_writers_at_once_each_counts(store: ObjectStore) -> None:
+    threads = [threading.Thread(target=increment, args=(store, 5)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.get("s/count") == b"20"
+
+
+def test_processes_that_share_a_folder_wait_for_each_other(tmp_path: Path) -> None:
+    code = f"from tests.contracts.test_object_store import FolderStore, Path, increment; increment(FolderStore(Path({str(tmp_path)!r})), 25)"
+    running = [subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert FolderStore(tmp_path).get("s/count") == b"75"
 
 
 def test_a_deleted_object_is_gone_and_deleting_nothing_is_no_error(store: ObjectStore) -> None:

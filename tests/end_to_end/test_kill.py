@@ -19,7 +19,7 @@ from firehose.disk import CRASH_POINTS
 from firehose.keeper.account import lake_rows
 from tailrace.ledger import Hop, open_ledger
 from tailrace.settings import environment
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 from tests.end_to_end.ingest_zygote import BATCH
 from tests.firehose.deliveries import NOON_US, lake_column, numbers
 from tests.firehose.fake_opensearch import fake_opensearch

@@ -13,7 +13,7 @@ from tailrace.forms import arrow_schema
 from tailrace.lake import LAST_HOUR_US, live_parts
 from tailrace.schema import TableName
 from tailrace.settings import Settings
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 
 NOON_US = 1_790_000_000_000_000
 ALWAYS = (0, LAST_HOUR_US + 3_600_000_000)

@@ -22,7 +22,7 @@ from firehose.sinks.lake import LakeSink
 from tailrace.clock import SystemClock
 from tailrace.errors import PermanentError, StateError, TransientError
 from tailrace.ledger import Hop, open_ledger
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 from tests.firehose.deliveries import NOON_US, delivery_of, events, lake_column, numbered, numbers, quick, table_of
 
 

@@ -17,7 +17,7 @@ from tailrace.clock import ManualClock
 from tailrace.errors import StateError
 from tailrace.lake import fresh_name, part_key, partition_of, read_state
 from tailrace.settings import Settings
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 from tests.contracts.memory_store import MemoryStore
 from tests.firehose.deliveries import NOON_US, lake_column, numbered, numbers, table_of
 

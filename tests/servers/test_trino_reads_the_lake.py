@@ -17,9 +17,9 @@ from sandbox.servers.pytest_plugin import S3Server
 from tailrace.clock import US_PER_MINUTE, SystemClock
 from tailrace.forms import arrow_schema, trino_ddl
 from tailrace.lake import part_key, partition_of, read_state, state_key
-from tailrace.s3_store import S3Store
 from tailrace.settings import Settings
-from tailrace.stores import ObjectStore
+from tailrace.stores.port import ObjectStore
+from tailrace.stores.s3 import S3Store
 
 PREFIX = "trino-reads"
 

@@ -22,7 +22,7 @@ from tailrace.lake import (
     read_state,
     state_key,
 )
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 
 NOON_US = 1_790_000_000_000_000
 HERE = partition_of(NOON_US)

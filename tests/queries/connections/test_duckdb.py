@@ -15,7 +15,8 @@ from tailrace.errors import RequestError, StateError
 from tailrace.forms import arrow_schema
 from tailrace.lake import Part, Partition, PartitionState, part_key, partition_of, state_key
 from tailrace.settings import Settings
-from tailrace.stores import FolderStore, ObjectInfo, TaggedObject
+from tailrace.stores.folder import FolderStore
+from tailrace.stores.port import ObjectInfo, TaggedObject
 
 HOUR_US = 1_795_514_400_000_000
 

@@ -25,7 +25,7 @@ from tailrace.fields import AttributeRegister
 from tailrace.forms import arrow_schema, opensearch_template
 from tailrace.lake import fresh_name, part_key, partition_of
 from tailrace.settings import Settings
-from tailrace.stores import FolderStore
+from tailrace.stores.folder import FolderStore
 from tests.queries.differential.generated_documents import ATTRIBUTE_TYPES, NOW_US, numbered
 
 Body = dict[str, Any]

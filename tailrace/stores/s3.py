@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tailrace.errors import TransientError
-from tailrace.stores import ObjectInfo, TaggedObject, checked_key
+from tailrace.stores.port import ObjectInfo, TaggedObject, checked_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
