@@ -106,8 +106,8 @@ def _quoted(text: str) -> str:
 def test_a_mutated_saved_query_is_one_that_runs_or_one_clear_error(changes: Sequence[tuple[str, float, int]]) -> None:
     try:
         query = parse_query(mutated(SQL, changes).decode("utf-8", "replace"), "q", "q.sql")
-        bound = query.bound(query.values({}, 1_790_000_000_000_000))
+        statement = to_duckdb(query.bound(query.values({}, 1_790_000_000_000_000)))
     except TailraceError as error:
         assert str(error)
         return
-    assert to_duckdb(bound).sql("duckdb")
+    assert statement.sql("duckdb")
