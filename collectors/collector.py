@@ -21,7 +21,7 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
-from collectors.format_file import FormatSet
+from collectors.format import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.parse import parse_lines
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import re2
 
 from collectors.arrays import AnyArray
-from collectors.format_file import Format, FormatSet
+from collectors.format import Format, FormatSet
 from collectors.lines import Origin
 
 FALLBACK: Final = "text.plain"

@@ -11,36 +11,26 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     time: {source, form}               the line's own time
     severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number, `words` are the log's own
     message: line | SOURCE             what the event says; with `line` there is no `raw`
+    names: {source: [member, ...]}     of readers of objects: the dotted names under which a source is found, the first that is there wins; without any, under its own
     constants: {field: value}
     tests: [{line, header, row, status}]
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 import re2
 
+from collectors.format import COLUMN_TYPES, SEVERITY_FORMS, SPLIT_TYPES, TIME_FORMS, Column, Format, FormatSet, FormatTest, ordered
 from tailrace.errors import FileError, nearest
 from tailrace.schema import LOGS, SEVERITIES, FieldType
 from tailrace.yaml_file import Document, read_yaml
 
 OURS: Final = Path(__file__).parent / "formats"
 READER_NAMES: Final = ("json", "delimited", "pattern", "plain")
-TIME_FORMS: Final = ("auto", "iso", "epoch_s", "epoch_ms", "clf", "syslog")
-SEVERITY_FORMS: Final = ("word", "priority")
-COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
-    {
-        "keyword": FieldType.KEYWORD,
-        "long": FieldType.LONG,
-        "double": FieldType.DOUBLE,
-        "ip": FieldType.IP,
-        "trace_id": FieldType.KEYWORD,
-        "span_id": FieldType.KEYWORD,
-    }
-)
+OBJECT_READERS: Final = ("json",)
 FITTING: Final[Mapping[str, frozenset[FieldType]]] = MappingProxyType(
     {
         "keyword": frozenset({FieldType.KEYWORD}),
@@ -56,97 +46,9 @@ FITTING: Final[Mapping[str, frozenset[FieldType]]] = MappingProxyType(
 GIVEN: Final = frozenset({"event_id", "revision", "log.format", "log.source", "stream.name", "parse_status", "parse_error"})
 """Fields that no format fills."""
 
-SPLIT_TYPES: Final = ("address_port", "request", "url")
-"""A column of these types becomes several fields: see ``collectors.splits``."""
-
-SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.query"
-
-_TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "columns", "time", "severity", "message", "constants", "tests")
+_TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "names", "columns", "time", "severity", "message", "constants", "tests")
 _COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "one_of")
 _MAX_PATTERN: Final = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something."""
-
-    source: str
-    field: str = ""
-    attribute: str = ""
-    type: str = "keyword"
-    scale: float = 1.0
-    nulls: tuple[str, ...] = ("-",)
-    port: str = ""
-    one_of: tuple[str, ...] = ()
-
-    @property
-    def target(self) -> str:
-        """What it becomes, as searches name it."""
-        if self.type in SPLIT_TYPES:
-            return ", ".join(name for name in (self.field, self.port) if name) or SPLIT_FIELDS
-        return self.field or f"attributes.{self.attribute}"
-
-
-@dataclass(frozen=True, slots=True)
-class FormatTest:
-    """One test: a line (after a header, where the format has one), the fields of its row that must be so, and its parse status; ``at`` is its place in the file."""
-
-    line: str
-    row: Mapping[str, Any]
-    status: str = "parsed"
-    header: str = ""
-    at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One format, read and checked."""
-
-    name: str
-    description: str
-    specification: str
-    reader: str
-    options: Mapping[str, Any]
-    columns: tuple[Column, ...]
-    log_groups: tuple[str, ...] = ()
-    line: str = ""
-    rank: int = 50
-    time_source: str = ""
-    time_form: str = "auto"
-    severity_source: str = ""
-    severity_from_status: bool = False
-    severity_form: str = "word"
-    severity_words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    message: str = "line"
-    constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    tests: tuple[FormatTest, ...] = ()
-    path: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class FormatSet:
-    """All formats by name, in the order in which they are asked whether a line is theirs."""
-
-    formats: Mapping[str, Format]
-
-    def __iter__(self) -> Iterator[Format]:
-        """Walk the formats in order."""
-        return iter(self.formats.values())
-
-    def get(self, name: str) -> Format:
-        """Answer a format; raises :class:`FileError` with the nearest name."""
-        if name not in self.formats:
-            raise FileError(f"no such format{nearest(name, self.formats)}", path=name)
-        return self.formats[name]
-
-    def having(self, one: Format) -> "FormatSet":
-        """Answer the formats with one more, or with another one of that name."""
-        return _ordered([*(other for other in self if other.name != one.name), one])
-
-    def declared(self) -> dict[str, FieldType]:
-        """Answer the attributes that the formats declare, and their types."""
-        found = [column for one in self for column in one.columns if column.attribute]
-        return {column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}
 
 
 def load_formats(folder: Path | None = None) -> FormatSet:
@@ -154,11 +56,7 @@ def load_formats(folder: Path | None = None) -> FormatSet:
     if folder is not None and not folder.is_dir():
         raise FileError("no such folder of formats", path=str(folder))
     paths = [path for root in (OURS, folder) if root for path in sorted(root.rglob("*.yaml"))]
-    return _ordered({one.name: one for one in map(read_format, paths)}.values())
-
-
-def _ordered(formats: Iterable[Format]) -> FormatSet:
-    return FormatSet(MappingProxyType({one.name: one for one in sorted(formats, key=lambda one: (one.rank, one.name))}))
+    return ordered({one.name: one for one in map(read_format, paths)}.values())
 
 
 def read_format(path: Path) -> Format:
@@ -195,6 +93,7 @@ def parse_format(document: Document) -> Format:
         severity_words=_severity_words(document, severity),
         severity_form=_one_of(document, severity, "form", SEVERITY_FORMS, "severity"),
         message=_text(document, "message", "line"),
+        names=_names(document, reader),
         constants=_constants(document),
         tests=tuple(_test(document, number) for number in range(len(_list(document, "tests")))),
         path=document.path,
@@ -310,6 +209,18 @@ def _severity_words(document: Document, severity: Mapping[str, Any]) -> Mapping[
         if name and name not in SEVERITIES:
             raise document.error(f"no such severity: {name}{nearest(str(name), SEVERITIES)}", "severity", "words", word)
     return MappingProxyType({str(word).upper(): str(name) for word, name in words.items()})
+
+
+def _names(document: Document, reader: str) -> Mapping[str, tuple[str, ...]]:
+    data = document.data.get("names", {})
+    if not isinstance(data, dict):
+        raise document.error("names is a mapping of sources to lists of names", "names")
+    if data and reader not in OBJECT_READERS:
+        raise document.error(f"the reader `{reader}` has no names; those that have some are {', '.join(OBJECT_READERS)}", "names")
+    for source, names in data.items():
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise document.error("the names of a source are a list of texts", "names", source)
+    return MappingProxyType({str(source): tuple(names) for source, names in data.items()})
 
 
 def _constants(document: Document) -> Mapping[str, str]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from collectors.format_file import COLUMN_TYPES, SPLIT_TYPES, TIME_FORMS, Format, load_formats
-from collectors.readers.json_names import NAMES
+from collectors.format import COLUMN_TYPES, SPLIT_TYPES, TIME_FORMS, Format
+from collectors.format_file import load_formats
 
 SPLIT_MEANING = {
     "address_port": "an address with a port behind a colon",
@@ -34,9 +34,9 @@ def _section(one: Format) -> Iterator[str]:
     )
     if one.log_groups:
         yield from (f"Log groups: {', '.join(f'`{pattern}`' for pattern in one.log_groups)}.", "")
-    if one.reader == "json":
+    if one.names:
         yield from ("| column | found under, the first that is there |", "|---|---|")
-        yield from (f"| `{column}` | {', '.join(f'`{name}`' for name in names)} |" for column, names in NAMES.items())
+        yield from (f"| `{column}` | {', '.join(f'`{name}`' for name in names)} |" for column, names in one.names.items())
         yield ""
     if one.columns:
         yield from ("| column | becomes | type |", "|---|---|---|")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from collectors.format_file import Format, FormatSet
+from collectors.format import Format, FormatSet
 from collectors.lines import Lines, Origin
 from collectors.parse import parse_lines
 from tailrace.clock import US_PER_S, iso_ms, to_datetime

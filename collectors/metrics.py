@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, one_array
 from collectors.attributes import json_objects
-from collectors.format_file import Format
+from collectors.format import Format
 from tailrace.forms import arrow_schema
 from tailrace.schema import FieldType
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.detect import Detector
-from collectors.format_file import Format, FormatSet
+from collectors.format import Format, FormatSet
 from collectors.lines import Lines
 from collectors.metrics import metrics_of
 from collectors.rows import Rows, rows_of

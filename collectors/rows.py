@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from collectors.arrays import AnyArray
 from collectors.attributes import json_objects
 from collectors.columns import CASTS, TIME, level_of_priority, severity_of_status, to_severity, to_time
-from collectors.format_file import COLUMN_TYPES, SPLIT_TYPES, Column, Format
+from collectors.format import COLUMN_TYPES, SPLIT_TYPES, Column, Format
 from collectors.lines import Lines
 from collectors.readers import READERS
 from collectors.readers.fields import Fields

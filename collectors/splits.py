@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
-from collectors.format_file import Column
+from collectors.format import Column
 
 _ADDRESS_PORT: Final = (r"^(?P<address>[0-9.]+):(?P<port>[0-9]+)$", r"^(?P<address>.*?)(?::(?P<port>[0-9]{1,5}))?$")
 _REQUEST: Final = (

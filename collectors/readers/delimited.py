@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from collectors.arrays import AnyArray, one_array, texts_bytes
-from collectors.format_file import Format
+from collectors.format import Format
 from collectors.readers.fields import Fields
 
 MAX_REMEMBERED: Final = 10_000

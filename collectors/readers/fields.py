@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from collectors.arrays import AnyArray
-from collectors.format_file import Format
+from collectors.format import Format
 from tailrace.schema import FieldType
 
 

@@ -21,17 +21,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, texts_bytes
-from collectors.format_file import Format
+from collectors.format import Format
 from collectors.readers.fields import Fields
-from collectors.readers.json_names import COLUMN_KINDS, NAMES, as_text, flat_object, known_values
 from collectors.readers.json_shape import Plan, Shape
+from collectors.readers.names import as_text, flat_object, names_of
 
 CHUNK: Final = 2_000
 """Lines that are decoded at a go: their objects stay in the cache of the processor."""
 
 MAX_SHAPES: Final = 1_000
 _REFUSED: Final = (msgspec.MsgspecError, RecursionError, UnicodeEncodeError)
-_SHAPES: OrderedDict[tuple[str, str], Shape] = OrderedDict()
+_SHAPES: OrderedDict[tuple[Format, str], Shape] = OrderedDict()
 _LOCK: Final = Lock()
 
 
@@ -48,20 +48,20 @@ class _Chunk:
 
 def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer the known columns and the attributes of all lines."""
-    shape = _shape_of(format_.name, source)
+    shape = _shape_of(format_, source)
     parts = [_read(shape, _texts_of(lines.slice(start, CHUNK))) for start in range(0, max(len(lines), 1), CHUNK)]
-    return parts[0] if len(parts) == 1 else _joined(parts)
+    return parts[0] if len(parts) == 1 else _joined(parts, shape)
 
 
 def _texts_of(lines: AnyArray) -> list[str]:
     return lines.to_pylist()  # type: ignore[return-value] # there are no nulls
 
 
-def _shape_of(name: str, source: str) -> Shape:
+def _shape_of(format_: Format, source: str) -> Shape:
     """Sources keep shapes of their own: those of one service are alike."""
     with _LOCK:
-        shape = _SHAPES.pop((name, source), None) or Shape()
-        _SHAPES[name, source] = shape
+        shape = _SHAPES.pop((format_, source), None) or Shape(names_of(format_))
+        _SHAPES[format_, source] = shape
         if len(_SHAPES) > MAX_SHAPES:
             _SHAPES.popitem(last=False)
         return shape
@@ -77,8 +77,8 @@ def _read(shape: Shape, texts: Sequence[str]) -> Fields:
     attributes = chunk.plan.attributes(chunk.rows, left)
     _note_others(shape, chunk, texts, attributes)
     if chunk.slow:
-        attributes = _add_slow(chunk, columns, attributes)
-    arrays = {name: _array(values, COLUMN_KINDS.get(name, pa.string())) for name, values in columns.items()}
+        attributes = _add_slow(shape, chunk, columns, attributes)
+    arrays = {name: _array(values, shape.names.kinds.get(name, pa.string())) for name, values in columns.items()}
     names = {column: found[0][0] for column, found in chunk.plan.columns.items()}
     return Fields(arrays, _texts(chunk.reasons, len(texts)), attributes, types=chunk.plan.types, faults=_texts(chunk.faults, len(texts)), names=names)
 
@@ -173,11 +173,11 @@ def _has_objects(text: str) -> bool:
         return False
 
 
-def _add_slow(chunk: _Chunk, columns: dict[str, list[Any]], attributes: AnyArray) -> AnyArray:
+def _add_slow(shape: Shape, chunk: _Chunk, columns: dict[str, list[Any]], attributes: AnyArray) -> AnyArray:
     """Put what was read with care in its places."""
     texts = attributes.to_pylist()
     for number, flat in chunk.slow.items():
-        known, rest = known_values(flat)
+        known, rest = shape.names.known_values(flat)
         for values in columns.values():
             values[number] = None
         for name, value in known.items():
@@ -211,8 +211,8 @@ def _texts(found: dict[int, str], length: int) -> AnyArray:
     return pa.array(map(found.get, range(length)), pa.string(), size=length) if found else pa.nulls(length, pa.string())
 
 
-def _joined(parts: Sequence[Fields]) -> Fields:
-    names = [name for name in NAMES if any(name in part.columns for part in parts)]
+def _joined(parts: Sequence[Fields], shape: Shape) -> Fields:
+    names = [name for name in shape.names.columns if any(name in part.columns for part in parts)]
     columns = {name: _concatenated([part.columns.get(name, pa.nulls(len(part.reason), pa.string())) for part in parts]) for name in names}
     reason = pa.concat_arrays([part.reason for part in parts])
     faults = pa.concat_arrays([part.faults for part in parts if part.faults is not None])

@@ -4,7 +4,7 @@ A shape grows as keys are learned, at most :data:`MAX_KEYS` of them, and makes a
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from threading import Lock
 from types import MappingProxyType
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from collectors.arrays import AnyArray
-from collectors.readers.json_names import COLUMN_OF, MAX_DEPTH, NAMES
+from collectors.readers.names import MAX_DEPTH, Names
 from tailrace.schema import FieldType
 
 MAX_KEYS: Final = 400
@@ -34,12 +34,13 @@ _KINDS: Final = ((bool, FieldType.BOOLEAN), (int, FieldType.LONG), (float, Field
 class Shape:
     """What is known of the objects of one source; shared by threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names) -> None:
+        self.names = names
         self._tree: Node = {}
         self._keys = self._changes = 0
         self._types: dict[str, FieldType] = {}
         self._lock = Lock()
-        self.plan = Plan({}, {})
+        self.plan = Plan({}, {}, names)
 
     def learn(self, values: Iterable[Mapping[str, Any]]) -> bool:
         """Take up the keys of objects; answer whether there was something new, and with it a new plan."""
@@ -49,7 +50,7 @@ class Shape:
                 self._take_up(self._tree, value, "", 1)
             if self._changes == before:
                 return False
-            self.plan = Plan(self._tree, self._types)
+            self.plan = Plan(self._tree, self._types, self.names)
             return True
 
     def _take_up(self, node: Node, value: Mapping[str, Any], prefix: str, depth: int) -> None:
@@ -63,9 +64,9 @@ class Shape:
                     continue
                 self._keys += 1
                 self._put(node, name, nested=nested)
-                if not nested and path not in COLUMN_OF:
+                if not nested and path not in self.names.of:
                     self._note_type(path, member)
-            elif (node[name] is None) is nested and member is not None and nested is (path not in COLUMN_OF):
+            elif (node[name] is None) is nested and member is not None and nested is (path not in self.names.of):
                 self._put(node, name, nested=nested)
             known = node[name]
             if nested and known is not None:
@@ -79,7 +80,7 @@ class Shape:
     def _note_type(self, path: str, member: object) -> None:
         found = next((kind for python, kind in _KINDS if isinstance(member, python)), None)
         if found:
-            self._types[path] = found
+            self._types[self.names.prefix + path] = found
 
 
 class Plan:
@@ -89,8 +90,8 @@ class Plan:
     holds is never read. It refuses unknown keys. ``flat`` is a second struct: the attributes under their dotted names; encoded, it is the attributes of a line.
     """
 
-    def __init__(self, tree: Node, types: Mapping[str, FieldType]) -> None:
-        line = _struct(tree, "")
+    def __init__(self, tree: Node, types: Mapping[str, FieldType], names: Names) -> None:
+        line = _struct(tree, "", names.of)
         self.decode: Callable[[str], Any] = msgspec.json.Decoder(line).decode
         self.blank: Any = line()
         """An object without members, in the place of a line that could not be decoded."""
@@ -99,12 +100,12 @@ class Plan:
         for name, path in _leaves(tree, "", ""):
             paths.setdefault(name, []).append(path)
         self._collisions = [own for own in paths.values() if len(own) > 1]
-        columns = {column: [(name, at) for name in names for at in paths.get(name, [])] for column, names in NAMES.items()}
+        columns = {column: [(name, at) for name in own for at in paths.get(name, [])] for column, own in names.columns.items()}
         self.columns: Mapping[str, list[tuple[str, str]]] = {column: found for column, found in columns.items() if found}
         """Column: the names and paths of its members, best first."""
-        self._attributes = {name: own for name, own in paths.items() if name not in COLUMN_OF}
-        names = [*self._attributes, *(name for found in self.columns.values() for name, _ in found[1:])]
-        self._flat = _flat(list(dict.fromkeys(names)))
+        self._attributes = {name: own for name, own in paths.items() if name not in names.of}
+        left = [*self._attributes, *(name for found in self.columns.values() for name, _ in found[1:])]
+        self._flat = _flat([names.prefix + name for name in dict.fromkeys(left)])
 
     def column(self, rows: Sequence[Any], column: str) -> tuple[list[Scalar], dict[str, list[Any]]]:
         """Answer a column's values, and the values of its members that are not needed for it: they are attributes."""
@@ -132,14 +133,14 @@ class Plan:
         return _objects(list(map(self._flat, *made)))
 
 
-def _struct(node: Node, prefix: str) -> Callable[[], Any]:
+def _struct(node: Node, prefix: str, columns: Container[str]) -> Callable[[], Any]:
     fields: list[tuple[str, Any, Any]] = []
     for number, (name, members) in enumerate(node.items()):
         path = f"{prefix}{name}"
         if members is not None:
-            inner = _struct(members, f"{path}.")
+            inner = _struct(members, f"{path}.", columns)
             fields.append((f"f{number}", inner | None, inner()))  # type: ignore[operator] # a class made at run time
-        elif path in COLUMN_OF:
+        elif path in columns:
             fields.append((f"f{number}", Scalar, None))
         else:
             fields.append((f"f{number}", Member, UNSET))

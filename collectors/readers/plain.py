@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
-from collectors.format_file import Format
+from collectors.format import Format
 from collectors.readers.fields import Fields
 from tailrace.ids import XRAY_TRACE_ID_PATTERN
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from collectors.detect import explain
-from collectors.format_file import Format, FormatSet, load_formats, read_format
+from collectors.format import Format, FormatSet
+from collectors.format_file import load_formats, read_format
 from collectors.format_test import row_of, run_tests
 from tailrace.cli.output import json_option, print_json, print_table, printable
 from tailrace.settings import load

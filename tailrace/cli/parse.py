@@ -11,7 +11,8 @@ import orjson
 import pyarrow as pa
 
 from collectors.envelopes.inflate import inflate_blocks
-from collectors.format_file import FormatSet, load_formats
+from collectors.format import FormatSet
+from collectors.format_file import load_formats
 from collectors.lines import Lines, Origin
 from collectors.parse import STATUSES, ParsedLines, parse_lines
 from collectors.sources.files import READ_BYTES, find_files

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector, Document, Summary
-from collectors.format_file import FormatSet
+from collectors.format import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.steps import Batch
 from firehose.delivery import DeadLetter, Delivery, MemoryStream

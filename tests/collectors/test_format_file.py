@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.format_file import OURS, Format, load_formats, parse_format
+from collectors.format import Format
+from collectors.format_file import OURS, load_formats, parse_format
 from collectors.format_test import row_of, run_tests
 from tailrace.errors import FileError
 from tailrace.schema import FieldType

@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from collectors.collector import Collector
-from collectors.format_file import FormatSet
+from collectors.format import FormatSet
 from collectors.handler import Handler, lambda_handler, stream_from_settings
 from collectors.lines import Lines
 from firehose.delivery import Delivery, MemoryStream

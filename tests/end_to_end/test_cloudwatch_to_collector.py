@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from collectors.collector import Collector
-from collectors.format_file import FormatSet
+from collectors.format import FormatSet
 from collectors.lines import Lines
 from collectors.sources.checkpoints import Checkpoints
 from collectors.sources.kinesis import KinesisConsumer

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector, Document, Summary
-from collectors.format_file import FormatSet, load_formats
+from collectors.format import FormatSet
+from collectors.format_file import load_formats
 from collectors.handler import Handler
 from collectors.lines import Origin
 from collectors.sources.text_lines import EMPTY_RULE, runs

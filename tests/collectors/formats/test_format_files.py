@@ -3,7 +3,8 @@
 import pytest
 
 from collectors.detect import explain
-from collectors.format_file import FormatSet, load_formats
+from collectors.format import FormatSet
+from collectors.format_file import load_formats
 from collectors.format_test import run_tests
 from collectors.readers import READERS
 

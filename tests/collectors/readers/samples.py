@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from collectors.format_file import FormatSet, load_formats
+from collectors.format import FormatSet
+from collectors.format_file import load_formats
 from collectors.lines import Lines, Origin
 from collectors.parse import ParsedLines, parse_lines
 from tailrace.fields import AttributeRegister

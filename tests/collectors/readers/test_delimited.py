@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.format_file import Format, parse_format
+from collectors.format import Format
+from collectors.format_file import parse_format
 from collectors.readers.delimited import _tokens, read
 from tailrace.yaml_file import parse_yaml
 from tests.collectors.readers.samples import attributes, rows

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.readers import json_lines, json_shape
-from collectors.readers.json_names import COLUMN_OF, MAX_DEPTH, NAMES
+from collectors.readers.names import MAX_DEPTH, names_of
 from tailrace.fields import AttributeRegister
 from tailrace.schema import FieldType
 from tests.collectors.readers.samples import attributes, formats, parsed, rows
@@ -17,6 +17,7 @@ from tests.collectors.readers.samples import attributes, formats, parsed, rows
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8))
 KEYS = st.sampled_from(["a", "b", "a.b", "c", "", 'q"uote', "é", "message", "level", "status", "host", "trace_id", "service", "order", "http", "x y"])
 VALUES = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)), max_leaves=8)
+NAMES = names_of(formats().get("app.json"))
 OBJECTS = st.dictionaries(KEYS, VALUES, max_size=5)
 
 
@@ -31,7 +32,7 @@ def flattened(value: dict[str, Any], prefix: str = "", depth: int = 1) -> dict[s
 
 
 def expected_message(flat: dict[str, Any], line: str) -> str:
-    found = next((flat[name] for name in NAMES["message"] if isinstance(flat.get(name), str | int | float)), None)
+    found = next((flat[name] for name in NAMES.columns["message"] if isinstance(flat.get(name), str | int | float)), None)
     if found is None:
         return line
     return found if isinstance(found, str) else json.dumps(found)
@@ -47,8 +48,8 @@ def test_attributes_and_messages_are_those_of_the_json_module(batch: list[dict[s
     lines = [json.dumps(value, ensure_ascii=False) for value in batch]
     for value, line, row in zip(batch, lines, rows(lines, "app.json"), strict=True):
         flat = flattened(value)
-        own = {name: member for name, member in flat.items() if name not in COLUMN_OF}
-        found = {name: member for name, member in attributes(row).items() if name not in COLUMN_OF}
+        own = {name: member for name, member in flat.items() if name not in NAMES.of}
+        found = {name: member for name, member in attributes(row).items() if name not in NAMES.of}
         assert row["parse_status"] == "parsed"
         assert without_nulls(found) == without_nulls(comparable(own))
         assert row["message"] == expected_message(flat, line).encode("utf-8", "replace").decode()

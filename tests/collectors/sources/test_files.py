@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector, Summary
-from collectors.format_file import FormatSet
+from collectors.format import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.sources import text_lines
 from collectors.sources.files import LineSource, find_files

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector
-from collectors.format_file import FormatSet
+from collectors.format import FormatSet
 from collectors.sources.xray_daemon import XRayDaemon, document_of
 from collectors.sources.xray_http import MAX_BODY_BYTES
 from firehose.delivery import Delivery, MemoryStream

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collectors.collector import Collector
-from collectors.format_file import FormatSet
+from collectors.format import FormatSet
 from collectors.sources.xray_daemon import XRayDaemon
 from firehose.delivery import MemoryStream
 from tailrace.clock import SystemClock

@@ -1,0 +1,70 @@
+"""Members of an object by the columns that they become: which names a column is found under, which of them wins, and what is left for the attributes.
+
+For formats whose lines are objects (JSON, key=value, XML). A format's ``names`` say under which dotted names a column may be found; a column without any is found under its own.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final
+
+import pyarrow as pa
+
+from collectors.format import Format
+
+MAX_DEPTH: Final = 8
+"""Objects in objects that are flattened; deeper ones stay values."""
+
+_KINDS: Final[Mapping[str, pa.DataType]] = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
+
+
+class Names:
+    """The names of one format; never changed.
+
+    ``columns``: column and the names of its members, the first that is there wins; ``of``: the column of a name and its rank; ``kinds``: columns that are numbers, the others are texts;
+    ``prefix``: what stands before the name of every member that becomes an attribute.
+    """
+
+    def __init__(self, columns: Mapping[str, tuple[str, ...]], kinds: Mapping[str, pa.DataType], prefix: str = "") -> None:
+        self.columns, self.kinds, self.prefix = columns, kinds, prefix
+        self.of: Mapping[str, tuple[str, int]] = MappingProxyType(
+            {name: (column, rank) for column, names in columns.items() for rank, name in enumerate(names)}
+        )
+
+    def known_values(self, flat: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Part a flat object into the columns that it has, and the attributes."""
+        best: dict[str, tuple[int, str]] = {}
+        for name, value in flat.items():
+            column, rank = self.of.get(name, ("", 0))
+            if column and isinstance(value, str | int | float) and (column not in best or rank < best[column][0]):
+                best[column] = (rank, name)
+        used = {name for _, name in best.values()}
+        left = {self.prefix + name: value for name, value in flat.items() if name not in used and (value is not None or name not in self.of)}
+        return {column: flat[name] for column, (_, name) in best.items()}, left
+
+
+@lru_cache(maxsize=256)
+def names_of(one: Format) -> Names:
+    """Answer the names of a format."""
+    columns = {source: one.names.get(source, (source,)) for source in one.sources}
+    kinds = {column.source: _KINDS[column.type] for column in one.columns if column.type in _KINDS}
+    return Names(MappingProxyType(columns), MappingProxyType(kinds), str(one.options.get("prefix", "")))
+
+
+def flat_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten an object to dotted names; arrays, and what lies deeper than :data:`MAX_DEPTH`, stay values. Of two members of one name the last wins."""
+    flat: dict[str, Any] = {}
+    stack: list[tuple[str, Any, int]] = [("", value, 1)]
+    while stack:
+        prefix, current, depth = stack.pop()
+        if isinstance(current, dict) and current and depth <= MAX_DEPTH:
+            stack.extend((f"{prefix}.{name}" if depth > 1 else name, member, depth + 1) for name, member in reversed(current.items()))
+        else:
+            flat[prefix] = current
+    return flat
+
+
+def as_text(value: object) -> str:
+    """Write a scalar as text: a text as itself, all else as JSON has it."""
+    return value if isinstance(value, str) else json.dumps(value)
