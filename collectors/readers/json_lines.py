@@ -4,33 +4,32 @@
 into a second, flat struct, and one ``encode_lines`` of those is the attributes of all lines, cut by line feeds. Members that are objects are structs too; their leaves become dotted
 names. A column's member that is null is as good as not there; an attribute's stays null.
 
-What the struct refuses is read with care: NaN, infinities, control characters in texts and lone surrogates are no JSON, yet loggers write them: such a line is partial. A line
-that is no JSON object, or is nested too deep to be read, gets a reason; nothing a line can hold makes this raise.
+What the struct refuses is read with care (``json_care``); a source with very many members is read another way (``json_wide``).
 """
 
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Lock
 from typing import Any, Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, texts_bytes
 from collectors.format import Format
+from collectors.readers import json_wide
 from collectors.readers.fields import Fields
+from collectors.readers.json_care import REFUSED, Care
 from collectors.readers.json_shape import Plan, Shape
-from collectors.readers.names import as_text, flat_object, names_of
+from collectors.readers.names import flat_object, names_of
+from collectors.readers.objects import array_of
 
 CHUNK: Final = 2_000
 """Lines that are decoded at a go: their objects stay in the cache of the processor."""
 
 MAX_SHAPES: Final = 1_000
-_REFUSED: Final = (msgspec.MsgspecError, RecursionError, UnicodeEncodeError)
 _SHAPES: OrderedDict[tuple[Format, str], Shape] = OrderedDict()
 _LOCK: Final = Lock()
 
@@ -42,8 +41,7 @@ class _Chunk:
     rows: list[Any]
     plan: Plan
     slow: dict[int, dict[str, Any]] = field(default_factory=dict)
-    reasons: dict[int, str] = field(default_factory=dict)
-    faults: dict[int, str] = field(default_factory=dict)
+    care: Care = field(default_factory=Care)
 
 
 def read(format_: Format, lines: AnyArray, source: str) -> Fields:
@@ -68,6 +66,8 @@ def _shape_of(format_: Format, source: str) -> Shape:
 
 
 def _read(shape: Shape, texts: Sequence[str]) -> Fields:
+    if shape.is_wide:
+        return json_wide.read(shape.names, texts, shape.types)
     chunk = _decode(shape, texts)
     columns: dict[str, list[Any]] = {}
     left: dict[str, list[Any]] = {}
@@ -78,9 +78,10 @@ def _read(shape: Shape, texts: Sequence[str]) -> Fields:
     _note_others(shape, chunk, texts, attributes)
     if chunk.slow:
         attributes = _add_slow(shape, chunk, columns, attributes)
-    arrays = {name: _array(values, shape.names.kinds.get(name, pa.string())) for name, values in columns.items()}
+    arrays = {name: array_of(values, shape.names.kinds.get(name, pa.string())) for name, values in columns.items()}
     names = {column: found[0][0] for column, found in chunk.plan.columns.items()}
-    return Fields(arrays, _texts(chunk.reasons, len(texts)), attributes, types=chunk.plan.types, faults=_texts(chunk.faults, len(texts)), names=names)
+    reasons, faults = chunk.care.columns(len(texts))
+    return Fields(arrays, reasons, attributes, types=chunk.plan.types, faults=faults, names=names)
 
 
 def _decode(shape: Shape, texts: Sequence[str]) -> _Chunk:
@@ -88,7 +89,7 @@ def _decode(shape: Shape, texts: Sequence[str]) -> _Chunk:
     refused = _decode_all(chunk, texts)
     if not refused:
         return chunk
-    values = {number: value for number in refused if (value := _with_care(chunk, texts[number], number)) is not None}
+    values = {number: value for number in refused if (value := chunk.care.read(texts[number], number)) is not None}
     if shape.learn(values.values()):
         chunk.rows, chunk.plan = [], shape.plan
         refused = _decode_all(chunk, texts)
@@ -104,53 +105,11 @@ def _decode_all(chunk: _Chunk, texts: Sequence[str]) -> list[int]:
     while True:
         try:
             rows.extend(map(decode, coming))
-        except _REFUSED:
+        except REFUSED:
             refused.append(len(rows))
             rows.append(chunk.plan.blank)
         else:
             return refused
-
-
-def _with_care(chunk: _Chunk, text: str, number: int) -> dict[str, Any] | None:
-    odd: list[str] = []
-    stripped = text.removeprefix("\ufeff")
-    try:
-        value = json.loads(stripped, parse_constant=partial(_note, odd))
-    except (ValueError, RecursionError) as error:
-        return _with_more_care(chunk, stripped, number, error)
-    if odd:
-        chunk.faults[number] = f"no JSON: a value is {odd[0]}"
-    return _object(chunk, value, number)
-
-
-def _note(odd: list[str], word: str) -> str:
-    odd.append(word)
-    return word
-
-
-def _with_more_care(chunk: _Chunk, text: str, number: int, error: ValueError | RecursionError) -> dict[str, Any] | None:
-    """Read once more, if all that is wrong is a control character in a text."""
-    if isinstance(error, json.JSONDecodeError) and error.msg.startswith("Invalid control character"):
-        try:
-            value = json.loads(text, strict=False, parse_constant=str)
-        except (ValueError, RecursionError) as other:
-            return _with_more_care(chunk, text, number, other)
-        chunk.faults[number] = f"no JSON: a control character in a text at column {error.colno}"
-        return _object(chunk, value, number)
-    if isinstance(error, RecursionError):
-        chunk.reasons[number] = "no JSON that can be read: nested too deep"
-    elif isinstance(error, json.JSONDecodeError):
-        chunk.reasons[number] = f"no JSON: {error.msg} at column {error.pos + 1}"
-    else:
-        chunk.reasons[number] = "no JSON that can be read: a number has too many digits"
-    return None
-
-
-def _object(chunk: _Chunk, value: object, number: int) -> dict[str, Any] | None:
-    if isinstance(value, dict):
-        return value
-    chunk.reasons[number] = f"no JSON object but {type(value).__name__}"
-    return None
 
 
 def _note_others(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes: AnyArray) -> None:
@@ -160,7 +119,7 @@ def _note_others(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes: 
         found = pc.indices_nonzero(pc.fill_null(pc.match_substring(attributes, '":{'), False)).to_pylist()
         numbers |= {number for number in found if _has_objects(str(attributes[number]))}
     for number in numbers - chunk.slow.keys():
-        value = _with_care(chunk, texts[number], number)
+        value = chunk.care.read(texts[number], number)
         if value is not None:
             chunk.slow[number] = flat_object(value)
             shape.learn([value])
@@ -182,33 +141,8 @@ def _add_slow(shape: Shape, chunk: _Chunk, columns: dict[str, list[Any]], attrib
             values[number] = None
         for name, value in known.items():
             columns.setdefault(name, [None] * len(texts))[number] = value
-        try:
-            texts[number] = _clean(json.dumps(rest, ensure_ascii=False, separators=(",", ":"))) if rest else None
-        except RecursionError:
-            chunk.faults[number] = "the attributes are nested too deep"
+        texts[number] = chunk.care.write(rest, number)
     return pa.array(texts, pa.string())
-
-
-def _array(values: Sequence[Any], kind: pa.DataType) -> AnyArray:
-    """Make a column of values of its kind; if there is one of another, all are texts."""
-    try:
-        return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
-        return pa.array([None if value is None else _clean(as_text(_whole(value) if kind == pa.int64() else value)) for value in values], pa.string())
-
-
-def _whole(value: object) -> object:
-    """Write 1e15 as the whole number that it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _clean(text: str) -> str:
-    """Lone surrogates, which no column can hold, become question marks."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _texts(found: dict[int, str], length: int) -> AnyArray:
-    return pa.array(map(found.get, range(length)), pa.string(), size=length) if found else pa.nulls(length, pa.string())
 
 
 def _joined(parts: Sequence[Fields], shape: Shape) -> Fields:

@@ -1,6 +1,7 @@
 """The shape of the objects of one source: which keys were seen, and the structs made of them.
 
-A shape grows as keys are learned, at most :data:`MAX_KEYS` of them, and makes a :class:`Plan` anew each time. A plan is never changed, so that threads share it without a lock.
+A shape grows as keys are learned, and makes a :class:`Plan` anew each time; with more than :data:`WIDE_KEYS` it is wide, and learns only types. A plan is never changed, so that threads
+share it without a lock.
 """
 
 import re
@@ -11,14 +12,16 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from collectors.arrays import AnyArray
 from collectors.readers.names import MAX_DEPTH, Names
+from collectors.readers.objects import note_type, objects_array
 from tailrace.schema import FieldType
 
-MAX_KEYS: Final = 400
+WIDE_KEYS: Final = 150
+"""Members of a source with which a struct takes longer than a dictionary a line: see ``benchmarks``."""
+
 UNSET: Final = msgspec.UNSET
 Scalar = str | int | float | bool | None
 Member = msgspec.Raw | msgspec.UnsetType
@@ -38,9 +41,14 @@ class Shape:
         self.names = names
         self._tree: Node = {}
         self._keys = self._changes = 0
-        self._types: dict[str, FieldType] = {}
+        self.types: dict[str, FieldType] = {}
         self._lock = Lock()
         self.plan = Plan({}, {}, names)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are too many members for a struct."""
+        return self._keys > WIDE_KEYS
 
     def learn(self, values: Iterable[Mapping[str, Any]]) -> bool:
         """Take up the keys of objects; answer whether there was something new, and with it a new plan."""
@@ -48,9 +56,9 @@ class Shape:
             before = self._changes
             for value in values:
                 self._take_up(self._tree, value, "", 1)
-            if self._changes == before:
+            if self._changes == before or self.is_wide:
                 return False
-            self.plan = Plan(self._tree, self._types, self.names)
+            self.plan = Plan(self._tree, self.types, self.names)
             return True
 
     def _take_up(self, node: Node, value: Mapping[str, Any], prefix: str, depth: int) -> None:
@@ -60,12 +68,10 @@ class Shape:
                 continue
             nested = isinstance(member, dict) and bool(member) and depth < MAX_DEPTH
             if name not in node:
-                if self._keys >= MAX_KEYS:
-                    continue
                 self._keys += 1
                 self._put(node, name, nested=nested)
                 if not nested and path not in self.names.of:
-                    self._note_type(path, member)
+                    note_type(self.types, self.names.prefix + path, member)
             elif (node[name] is None) is nested and member is not None and nested is (path not in self.names.of):
                 self._put(node, name, nested=nested)
             known = node[name]
@@ -76,11 +82,6 @@ class Shape:
         """Make a member an object or a leaf. Of a member that is now this and now that, what may be a column is a leaf and all else an object; the other lines go the long way."""
         node[name] = {} if nested else None
         self._changes += 1
-
-    def _note_type(self, path: str, member: object) -> None:
-        found = next((kind for python, kind in _KINDS if isinstance(member, python)), None)
-        if found:
-            self._types[self.names.prefix + path] = found
 
 
 class Plan:
@@ -130,7 +131,7 @@ class Plan:
         if self._flat is None:
             return pa.nulls(len(rows), pa.string())
         made = [*(_first_set(rows, paths) for paths in self._attributes.values()), *left.values()]
-        return _objects(list(map(self._flat, *made)))
+        return objects_array(list(map(self._flat, *made)))
 
 
 def _struct(node: Node, prefix: str, columns: Container[str]) -> Callable[[], Any]:
@@ -184,25 +185,3 @@ def _first_set(rows: Sequence[Any], paths: Sequence[str]) -> list[Any]:
     for values in reversed(others):
         last = [other if value is UNSET else value for value, other in zip(last, values, strict=True)]
     return last
-
-
-_ENCODE: Final = msgspec.json.Encoder().encode
-_ENCODE_LINES: Final = msgspec.json.Encoder().encode_lines
-
-
-def _objects(rows: Sequence[Any]) -> AnyArray:
-    """Encode structs as one buffer, and cut it at the line feeds; where a value has one of its own (between members: a text cannot), one by one."""
-    encoded = _ENCODE_LINES(rows)
-    marks = np.flatnonzero(np.frombuffer(encoded, np.uint8) == ord("\n"))
-    if len(marks) != len(rows):
-        return text_array([_ENCODE(row).replace(b"\n", b" ").decode() for row in rows], empty="{}")
-    ends = (marks - np.arange(len(rows))).astype(np.int32)
-    offsets = np.concatenate([np.zeros(1, np.int32), ends])
-    valid = np.diff(offsets) > len("{}")
-    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
-    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets.tobytes()), pa.py_buffer(encoded.replace(b"\n", b"")), bitmap)
-
-
-def text_array(texts: Sequence[str | None], empty: str) -> AnyArray:
-    """Make an array of texts, null for those that are empty."""
-    return pa.array([None if text == empty else text for text in texts], pa.string())

@@ -23,11 +23,12 @@ class Names:
     """The names of one format; never changed.
 
     ``columns``: column and the names of its members, the first that is there wins; ``of``: the column of a name and its rank; ``kinds``: columns that are numbers, the others are texts;
-    ``prefix``: what stands before the name of every member that becomes an attribute.
+    ``prefix``: what stands before the name of every member that becomes an attribute; ``prefixed``: the columns' names with it.
     """
 
     def __init__(self, columns: Mapping[str, tuple[str, ...]], kinds: Mapping[str, pa.DataType], prefix: str = "") -> None:
         self.columns, self.kinds, self.prefix = columns, kinds, prefix
+        self.prefixed: Mapping[str, tuple[str, ...]] = MappingProxyType({column: tuple(prefix + name for name in names) for column, names in columns.items()})
         self.of: Mapping[str, tuple[str, int]] = MappingProxyType(
             {name: (column, rank) for column, names in columns.items() for rank, name in enumerate(names)}
         )

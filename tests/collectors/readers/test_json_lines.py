@@ -1,6 +1,7 @@
 """JSON lines: the columns and attributes are those that the json module finds, whatever the shapes are and in whatever order they come."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,15 @@ KEYS = st.sampled_from(["a", "b", "a.b", "c", "", 'q"uote', "é", "message", "le
 VALUES = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)), max_leaves=8)
 NAMES = names_of(formats().get("app.json"))
 OBJECTS = st.dictionaries(KEYS, VALUES, max_size=5)
+
+
+@pytest.fixture(params=["struct", "dictionary"], scope="module", autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both ways of reading: lines of a source with few members, and with very many."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "dictionary":
+            patched.setattr(json_shape, "WIDE_KEYS", -1)
+        yield request.param
 
 
 def flattened(value: dict[str, Any], prefix: str = "", depth: int = 1) -> dict[str, Any]:
@@ -143,16 +153,19 @@ def test_a_member_that_is_now_an_object_and_now_none(first: str) -> None:
     assert found[1:] == [{"x": 1}, {"x.y": 1}, {}] * 3
 
 
-def test_what_the_json_module_cannot_read_and_nobody_needs_to_is_kept_as_it_is() -> None:
+def test_what_the_json_module_cannot_read_and_nobody_needs_to_is_kept_as_it_is(way: str) -> None:
     deep, long = "[" * 600 + "]" * 600, "9" * 5_000
     lines = ['{"message":"m","x":1,"y":[]}', f'{{"message":"m","x":{{"n":{long}}},"y":{deep}}}']
     found = rows([*lines, *lines], "app.json")
+    if way == "dictionary":
+        assert [(row["parse_status"], row["message"]) for row in found] == [("parsed", "m"), ("failed", lines[1])] * 2
+        return
     assert [row["message"] for row in found] == ["m"] * 4
     assert found[3]["attributes"] == f'{{"x":{{"n":{long}}},"y":{deep}}}'
 
 
-def test_more_keys_than_a_shape_holds_are_read_all_the_same() -> None:
-    lines = [json.dumps({f"key{n}": n, "message": "m"}) for n in range(json_shape.MAX_KEYS + 50)]
+def test_a_source_that_becomes_wide_is_read_all_the_same() -> None:
+    lines = [json.dumps({f"key{n}": n, "message": "m"}) for n in range(json_shape.WIDE_KEYS + 50)]
     assert [attributes(row) for row in rows(lines, "app.json")] == [{f"key{n}": n} for n in range(len(lines))]
 
 
