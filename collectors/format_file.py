@@ -31,6 +31,9 @@ from tailrace.yaml_file import Document, read_yaml
 OURS: Final = Path(__file__).parent / "formats"
 READER_NAMES: Final = ("json", "delimited", "pattern", "plain")
 OBJECT_READERS: Final = ("json",)
+OPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"json": ("prefix",), "delimited": ("separator", "quote", "header", "least", "whole"), "pattern": ("patterns",), "plain": ()}
+)
 FITTING: Final[Mapping[str, frozenset[FieldType]]] = MappingProxyType(
     {
         "keyword": frozenset({FieldType.KEYWORD}),
@@ -186,7 +189,8 @@ def _test(document: Document, number: int) -> FormatTest:
 
 
 def _options(document: Document, reader: str) -> Mapping[str, Any]:
-    options = _mapping(document, "options", ("header", "least", "whole", "patterns"))
+    options = _mapping(document, "options", OPTIONS[reader])
+    _check_marks(document, options)
     for name in ("least", "whole"):
         _whole(document, options, name, 1, "options")
     patterns = options.get("patterns", [])
@@ -199,6 +203,14 @@ def _options(document: Document, reader: str) -> Mapping[str, Any]:
         if compiled.groups != len(compiled.groupindex) or not compiled.groups:
             raise document.error("all groups of a pattern have names: (?P<name>...), or are none: (?:...)", "options", "patterns", number)
     return MappingProxyType(options)
+
+
+def _check_marks(document: Document, options: Mapping[str, Any]) -> None:
+    for name in ("separator", "quote"):
+        if name in options and (not isinstance(options[name], str) or len(options[name].encode()) != 1):
+            raise document.error(f"{name} is one character", "options", name)
+    if options.get("header", False) not in {True, False, "fields"}:
+        raise document.error("header is true, false or `fields`", "options", "header")
 
 
 def _severity_words(document: Document, severity: Mapping[str, Any]) -> Mapping[str, str]:

@@ -1,17 +1,16 @@
-r"""Fields with a separator between, in quotes where they hold one: VPC flow logs, load balancers, S3.
+"""Fields with a separator between, in quotes where they hold one: VPC flow logs, load balancers, S3, CloudFront.
 
 The whole column goes through Arrow's CSV reader, with a number before each line that shows which lines it left out, and numbers are read as such; if one is none, all is read again as texts. What
-CSV does not mean the same by (quotes that do not stand around a whole field, a backslash, brackets around a blank, a line break) and lines with another number of fields are cut one by one
-by a pattern. Fields beyond those that the format names are kept as ``field_<n>``; a line with fewer than ``options.least`` is none of the format, one with fewer than ``options.whole`` is read
-in part. ``-`` is null.
+CSV does not mean the same by, and lines with another number of fields, are cut one by one (``collectors.readers.cuts``). Fields beyond those that the format names are kept as ``field_<n>``;
+a line with fewer than ``options.least`` is none of the format, one with fewer than ``options.whole`` is read in part. ``-`` is null.
 
-With ``options.header`` a line of column names says the order of the fields for the lines of its source that follow.
+``options.separator`` is a blank where it is not said; ``options.quote`` is for other separators. With ``options.header`` a line of column names says the order of the fields for the lines of
+its source that follow; with ``header: fields`` that line begins with ``#Fields:``, and others that begin with ``#`` are no events either (W3C).
 """
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from itertools import islice
 from threading import Lock
 from types import MappingProxyType
@@ -24,29 +23,16 @@ from pyarrow import csv
 
 from collectors.arrays import AnyArray, one_array, texts_bytes
 from collectors.format import Format
+from collectors.readers.cuts import Cut, cut_of
 from collectors.readers.fields import Fields
 
 MAX_REMEMBERED: Final = 10_000
+FIELDS: Final = "#Fields:"
 LOOKED_AT: Final = 9
 """First lines that are looked at for how many fields a line has."""
 
-_TOKEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"(?!\s|$))*)"(?=\s|$)|\[([^\]]* [^\]]*)\](?=\s|$)|([^"\s]\S*))', re.DOTALL)
-_ODD: Final[Mapping[bytes, str]] = MappingProxyType(
-    {
-        b"[": r"(^| )\[[^\]]* ",
-        b"\\": r"\\",
-        b"\r": r"\r",
-        b"\n": r"\n",
-        b"\t": r"\t",
-        b"\x0b": r"\v",
-        b"\x0c": r"\f",
-    }
-)
-"""What CSV reads otherwise than we do, asked only where the byte is there at all."""
-
-_QUOTES_STAND_AROUND_FIELDS: Final = r'^(?:[^ "]+|"[^"]*")(?: (?:[^ "]+|"[^"]*"))*$'
 _TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
-_HEADERS: dict[tuple[str, str], tuple[str, ...]] = {}
+_HEADERS: dict[tuple[Format, str], tuple[str, ...]] = {}
 _LOCK: Final = Lock()
 
 
@@ -56,38 +42,45 @@ def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     headers = _headers(format_, lines) if format_.options.get("header") else None
     if headers is not None:
         with _LOCK:
-            seen = _HEADERS.get((format_.name, source))
-        names = seen or names
-        if pc.any(headers).as_py():
-            names = _remember(format_, source, str(lines.filter(headers)[0]))
+            seen = _HEADERS.get((format_, source))
+        names = _said(format_, lines.filter(headers)) or seen or names
+        _remember(format_, source, names)
     return _read(format_, lines, names, headers)
 
 
 def _headers(format_: Format, lines: AnyArray) -> AnyArray:
-    """A header is a line whose first two words are names of columns."""
+    """A header is a line whose first two words are names of columns; or one that begins with ``#``, where the format says so."""
+    if format_.options["header"] == "fields":
+        return pc.starts_with(lines, "#")
     known = "|".join(re.escape(column.source) for column in format_.columns)
     return pc.match_substring_regex(lines, rf"^({known}) ({known})( |$)")
 
 
-def _remember(format_: Format, source: str, header: str) -> tuple[str, ...]:
-    names = tuple(header.split())
+def _said(format_: Format, headers: AnyArray) -> tuple[str, ...]:
+    """Answer the names that the last header says, if there is one."""
+    fields = format_.options["header"] == "fields"
+    told = [str(header) for header in headers if not fields or str(header).startswith(FIELDS)]
+    return tuple(told[-1].removeprefix(FIELDS).split()) if told else ()
+
+
+def _remember(format_: Format, source: str, names: tuple[str, ...]) -> None:
     with _LOCK:
         if len(_HEADERS) >= MAX_REMEMBERED:
             _HEADERS.clear()
-        _HEADERS[format_.name, source] = names
-    return names
+        _HEADERS[format_, source] = names
 
 
 def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyArray | None) -> Fields:
-    width = _width(lines, headers) or len(names)
+    cut = cut_of(str(format_.options.get("separator", " ")), str(format_.options.get("quote", "")))
+    width = _width(cut, lines, headers) or len(names)
     kinds: dict[str, pa.DataType] = {column.source: _TYPES[column.type] for column in format_.columns if column.type in _TYPES}
     nulls = ("-",) if all("-" in column.nulls for column in format_.columns) else ()
     called = [names[at] if at < len(names) else f"field_{at + 1}" for at in range(width)]
-    fast, numbers = _by_csv(lines, [kinds.get(name, pa.string()) for name in called], nulls)
+    fast, numbers = _by_csv(cut, lines, [kinds.get(name, pa.string()) for name in called], nulls)
     counts = np.full(len(lines), width)
     columns = dict(zip(called, fast, strict=False))
     if len(numbers) < len(lines):
-        columns, counts = _with_slow(lines, names, columns, numbers, counts, nulls)
+        columns, counts = _with_slow(cut, lines, names, columns, numbers, counts, nulls)
     least = min(int(format_.options.get("least", len(names))), len(names))
     whole = int(format_.options.get("whole", least))
     reason = _stopped(counts, 0, least, names, headers)
@@ -95,58 +88,48 @@ def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyAr
     return Fields(columns, reason, headers=headers, nulls=nulls, faults=faults)
 
 
-def _width(lines: AnyArray, headers: AnyArray | None) -> int:
+def _width(cut: Cut, lines: AnyArray, headers: AnyArray | None) -> int:
     """The number of fields that most of the first lines have which are no headers."""
     bodies = lines if headers is None else lines.filter(pc.invert(headers))
-    widths = Counter(len(_tokens(str(line))) for line in islice(bodies, LOOKED_AT))
+    widths = Counter(len(cut.tokens(str(line))) for line in islice(bodies, LOOKED_AT))
     return widths.most_common(1)[0][0] if widths else 0
 
 
-def _by_csv(lines: AnyArray, kinds: Sequence[pa.DataType], nulls: Sequence[str]) -> tuple[list[AnyArray], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+def _by_csv(
+    cut: Cut, lines: AnyArray, kinds: Sequence[pa.DataType], nulls: Sequence[str]
+) -> tuple[list[AnyArray], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
     """Answer the columns of the lines that CSV reads right, and their numbers."""
     numbers: AnyArray = pa.array(np.arange(len(lines)))
-    odd = _odd(lines)
+    odd = cut.odd(lines)
     if odd is not None:
         numbers = pc.indices_nonzero(pc.invert(odd))
         lines = lines.take(numbers)
     if not len(lines):
         return [pa.array([], kind) for kind in kinds], np.array([], dtype=np.int64)
-    numbered = pc.binary_join_element_wise(numbers.cast(pa.string()), " ", lines, "\n", "")
+    numbered = pc.binary_join_element_wise(numbers.cast(pa.string()), cut.separator, lines, "\n", "")
     body = pa.py_buffer(texts_bytes(numbered))  # type: ignore[arg-type] # the stub does not know numpy's arrays
     try:
-        table = _csv(body, kinds, nulls)
+        table = _csv(cut, body, kinds, nulls)
     except pa.ArrowInvalid:
-        table = _csv(body, [pa.string()] * len(kinds), nulls)
+        table = _csv(cut, body, [pa.string()] * len(kinds), nulls)
     read: list[AnyArray] = [one_array(column) for column in table.columns]
     return read[1:], read[0].to_numpy()
 
 
-def _csv(body: pa.Buffer, kinds: Sequence[pa.DataType], nulls: Sequence[str]) -> pa.Table:
+def _csv(cut: Cut, body: pa.Buffer, kinds: Sequence[pa.DataType], nulls: Sequence[str]) -> pa.Table:
     names = [str(number) for number in range(len(kinds) + 1)]
     return csv.read_csv(
         pa.BufferReader(body),
         read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=body.size + 1),
-        parse_options=csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False, invalid_row_handler=lambda _: "skip"),
+        parse_options=cut.options(),
         convert_options=csv.ConvertOptions(
             column_types=dict(zip(names, (pa.int64(), *kinds), strict=True)), null_values=list(nulls), strings_can_be_null=True, quoted_strings_can_be_null=True
         ),
     )
 
 
-def _odd(lines: AnyArray) -> AnyArray | None:
-    """Find the lines that are not for CSV; ``None`` where there are none."""
-    data = texts_bytes(lines).tobytes()
-    masks = [pc.starts_with(lines, " "), pc.ends_with(lines, " "), pc.equal(lines, "")]
-    masks += [pc.match_substring_regex(lines, pattern) for byte, pattern in _ODD.items() if byte in data]
-    if b'"' in data:
-        masks.append(pc.invert(pc.match_substring_regex(lines, _QUOTES_STAND_AROUND_FIELDS)))
-    elif b"  " in data:
-        masks.append(pc.match_substring(lines, "  "))
-    odd = reduce(pc.or_, masks)
-    return odd if pc.any(odd, min_count=0).as_py() else None
-
-
 def _with_slow(
+    cut: Cut,
     lines: AnyArray,
     names: Sequence[str],
     fast: Mapping[str, AnyArray],
@@ -156,7 +139,7 @@ def _with_slow(
 ) -> "tuple[dict[str, AnyArray], np.ndarray[tuple[int], np.dtype[np.int64]]]":
     """Put lines that are cut one by one between those that CSV read."""
     slow_numbers = np.setdiff1d(np.arange(len(lines)), numbers, assume_unique=True)
-    slow = [[None if token in nulls else token for token in _tokens(str(lines[int(number)]))] for number in slow_numbers]
+    slow = [[None if token in nulls else token for token in cut.tokens(str(lines[int(number)]))] for number in slow_numbers]
     counts[slow_numbers] = [len(tokens) for tokens in slow]
     widest = max(len(fast), *(len(tokens) for tokens in slow))
     order = pa.array(np.argsort(np.concatenate([numbers, slow_numbers]), kind="stable"))
@@ -174,20 +157,6 @@ def _together(typed: AnyArray, texts: AnyArray) -> AnyArray:
         return pa.concat_arrays([typed, texts.cast(typed.type)])
     except pa.ArrowInvalid:
         return pa.concat_arrays([typed.cast(pa.string()), texts])
-
-
-def _tokens(line: str) -> list[str]:
-    """Cut a line up; where a quote is not closed the rest is no token."""
-    tokens: list[str] = []
-    at = 0
-    while found := _TOKEN.match(line, at):
-        tokens.append(_unescaped(found[1]) if found[1] is not None else found[2] if found[2] is not None else found[3])
-        at = found.end()
-    return tokens
-
-
-def _unescaped(text: str) -> str:
-    return text.replace('\\"', '"') if "\\" in text else text
 
 
 def _stopped(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", low: int, high: int, names: Sequence[str], headers: AnyArray | None) -> AnyArray:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from collectors.format import Format
 from collectors.format_file import parse_format
-from collectors.readers.delimited import _tokens, read
+from collectors.readers.cuts import cut_of
+from collectors.readers.delimited import read
 from tailrace.yaml_file import parse_yaml
 from tests.collectors.readers.samples import attributes, rows
 
@@ -81,7 +82,7 @@ def test_a_line_is_read_the_same_alone_as_among_others(batch: list[str]) -> None
     ],
 )
 def test_cutting_one_by_one(line: str, tokens: list[str]) -> None:
-    assert _tokens(line) == tokens
+    assert cut_of(" ", "").tokens(line) == tokens
 
 
 def test_an_odd_line_does_not_swallow_its_neighbour() -> None:

@@ -1,0 +1,150 @@
+r"""Ways of cutting a line into fields: which lines Arrow's CSV reader cuts right, with which options, and how any line is cut alone.
+
+``words``: blanks between, quotes around a field that holds some, brackets around a time (load balancers, S3). ``plain``: a separator and nothing else (W3C files of CloudFront, tab-separated). ``csv``:
+RFC 4180, a quote inside a field is doubled, or escaped by a backslash.
+"""
+
+import csv as csv_module
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import lru_cache, reduce
+from types import MappingProxyType
+from typing import Final
+
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from collectors.arrays import AnyArray, texts_bytes
+
+_BREAKS: Final[Mapping[bytes, str]] = MappingProxyType({b"\r": r"\r", b"\n": r"\n"})
+
+
+class Cut(ABC):
+    """A way of cutting."""
+
+    separator: str
+
+    @abstractmethod
+    def odd(self, lines: AnyArray) -> AnyArray | None:
+        """Find the lines that are not for Arrow's CSV reader; ``None`` where there are none."""
+
+    @abstractmethod
+    def tokens(self, line: str) -> list[str]:
+        """Cut one line up; where a quote is not closed the rest is no token."""
+
+    @abstractmethod
+    def options(self) -> csv.ParseOptions:
+        """Answer the options of Arrow's CSV reader."""
+
+
+def cut_of(separator: str, quote: str) -> Cut:
+    """Answer the way of cutting of a format: its separator, and its quote (empty: none)."""
+    return _cut(separator, quote)
+
+
+@lru_cache(maxsize=64)
+def _cut(separator: str, quote: str) -> Cut:
+    if separator == " ":
+        return Words()
+    return Quoted(separator, quote) if quote else Plain(separator)
+
+
+def _masked(masks: list[AnyArray]) -> AnyArray | None:
+    if not masks:
+        return None
+    odd = reduce(pc.or_, masks)
+    return odd if pc.any(odd, min_count=0).as_py() else None
+
+
+def _matching(lines: AnyArray, patterns: Mapping[bytes, str], data: bytes) -> list[AnyArray]:
+    """Look for patterns, each only where its byte is there at all."""
+    return [pc.match_substring_regex(lines, pattern) for byte, pattern in patterns.items() if byte in data]
+
+
+class Words(Cut):
+    """Blanks between fields, however many; quotes around a whole field; brackets around what holds a blank."""
+
+    separator = " "
+    _TOKEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"(?!\s|$))*)"(?=\s|$)|\[([^\]]* [^\]]*)\](?=\s|$)|([^"\s]\S*))', re.DOTALL)
+    _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
+        {b"[": r"(^| )\[[^\]]* ", b"\\": r"\\", b"\r": r"\r", b"\n": r"\n", b"\t": r"\t", b"\x0b": r"\v", b"\x0c": r"\f"}
+    )
+    """What CSV reads otherwise than we do."""
+    _QUOTES_STAND_AROUND_FIELDS: Final = r'^(?:[^ "]+|"[^"]*")(?: (?:[^ "]+|"[^"]*"))*$'
+
+    def odd(self, lines: AnyArray) -> AnyArray | None:
+        """Find the lines that are not for CSV."""
+        data = texts_bytes(lines).tobytes()
+        masks = [pc.starts_with(lines, " "), pc.ends_with(lines, " "), pc.equal(lines, ""), *_matching(lines, self._ODD, data)]
+        if b'"' in data:
+            masks.append(pc.invert(pc.match_substring_regex(lines, self._QUOTES_STAND_AROUND_FIELDS)))
+        elif b"  " in data:
+            masks.append(pc.match_substring(lines, "  "))
+        return _masked(masks)
+
+    def tokens(self, line: str) -> list[str]:
+        """Cut a line up."""
+        tokens: list[str] = []
+        at = 0
+        while found := self._TOKEN.match(line, at):
+            tokens.append(_unescaped(found[1]) if found[1] is not None else found[2] if found[2] is not None else found[3])
+            at = found.end()
+        return tokens
+
+    def options(self) -> csv.ParseOptions:
+        """Answer Arrow's options."""
+        return csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False, invalid_row_handler=lambda _: "skip")
+
+
+def _unescaped(text: str) -> str:
+    return text.replace('\\"', '"') if "\\" in text else text
+
+
+class Plain(Cut):
+    """A separator between fields, and nothing else."""
+
+    def __init__(self, separator: str) -> None:
+        self.separator = separator
+
+    def odd(self, lines: AnyArray) -> AnyArray | None:
+        """Only line breaks are odd, and lines without anything."""
+        return _masked([pc.equal(lines, ""), *_matching(lines, _BREAKS, texts_bytes(lines).tobytes())])
+
+    def tokens(self, line: str) -> list[str]:
+        """Cut a line up."""
+        return line.split(self.separator)
+
+    def options(self) -> csv.ParseOptions:
+        """Answer Arrow's options."""
+        return csv.ParseOptions(delimiter=self.separator, quote_char=False, double_quote=False, invalid_row_handler=lambda _: "skip")
+
+
+class Quoted(Cut):
+    """A separator between fields, quotes around those that hold one, doubled where they are meant, or behind a backslash."""
+
+    def __init__(self, separator: str, quote: str) -> None:
+        self.separator, self._quote = separator, quote
+        field = rf"(?:[^{re.escape(separator + quote)}]*|{quote}[^{quote}]*{quote})"
+        self._quotes_stand_around_fields = rf"^{field}(?:{re.escape(separator)}{field})*$"
+
+    def odd(self, lines: AnyArray) -> AnyArray | None:
+        """Find the lines in which a quote does not stand around a whole field, is doubled, or escaped."""
+        data = texts_bytes(lines).tobytes()
+        masks = [pc.equal(lines, ""), *_matching(lines, {**_BREAKS, b"\\": r"\\"}, data)]
+        if self._quote.encode() in data:
+            masks.append(pc.invert(pc.match_substring_regex(lines, self._quotes_stand_around_fields)))
+        return _masked(masks)
+
+    def tokens(self, line: str) -> list[str]:
+        """Cut a line up."""
+        escape = "\\" if "\\" in line else None
+        try:
+            rows = list(csv_module.reader([line], delimiter=self.separator, quotechar=self._quote, escapechar=escape, strict=True))
+        except csv_module.Error:
+            return line.split(self._quote, 1)[0].split(self.separator)[:-1]
+        return rows[0] if rows else []
+
+    def options(self) -> csv.ParseOptions:
+        """Answer Arrow's options."""
+        return csv.ParseOptions(delimiter=self.separator, quote_char=self._quote, double_quote=False, invalid_row_handler=lambda _: "skip")
