@@ -5,21 +5,16 @@ Everything works on whole columns (``pyarrow.compute``); a value is only looked 
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
-from tailrace.clock import US_PER_DAY, from_datetime
 from tailrace.ids import normal_span_id, normal_trace_id
 from tailrace.schema import SEVERITIES
-
-TIME: Final = pa.timestamp("us")
-LAST_US: Final = 253_402_300_799_999_999
-"""The end of the year 9999."""
 
 _LONG: Final = r"^-?[0-9]{1,18}$"
 _WHOLE_DOUBLE: Final = r"^-?[0-9]{1,15}\.0+$"
@@ -75,6 +70,9 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What libraries call their levels; numbers from 0 to 7 are syslog's (and GELF's), from 10 to 60 pino's and bunyan's."""
 
+ANY: Final = "*"
+"""Stands for all other words."""
+
 NO_WORDS: Final[Mapping[str, str]] = MappingProxyType({})
 Cast = Callable[[AnyArray], tuple[AnyArray, AnyArray | None]]
 """Texts go in (null: none), or values of a type already; typed values come out, and which were not of the type (``None``: all were)."""
@@ -102,6 +100,12 @@ def to_double(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
 def _checked(texts: AnyArray, pattern: str, kind: pa.DataType) -> tuple[AnyArray, AnyArray]:
     good = pc.fill_null(pc.match_substring_regex(texts, pattern), True)
     return pc.if_else(good, texts, None).cast(kind), pc.invert(good)
+
+
+def decoded(texts: AnyArray) -> AnyArray:
+    """Undo the percent-encoding of a URL in each different text."""
+    coded = texts.dictionary_encode()
+    return pa.array([None if text is None else unquote(str(text)) for text in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
 def to_keyword(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
@@ -160,10 +164,19 @@ def to_severity(texts: AnyArray, own: Mapping[str, str] = NO_WORDS) -> tuple[Any
     """Bring level words and numbers to the six severities and OpenTelemetry's numbers; what is none is left out. ``own`` are the words of the format, in capitals."""
     coded = texts.dictionary_encode()
     asked = [str(word).strip().strip("[]").upper() for word in coded.dictionary.to_pylist()]
-    words = [own.get(word, LEVELS.get(word)) or None for word in asked]
+    words = [own.get(word, LEVELS.get(word, own.get(ANY))) or None for word in asked]
     indices = coded.indices
     numbers = [SEVERITIES[word] if word else None for word in words]
     return pa.array(words, pa.string()).take(indices), pa.array(numbers, pa.int64()).take(indices)
+
+
+def severity_of_threshold(texts: AnyArray, thresholds: Mapping[str, str]) -> AnyArray:
+    """Answer the severity of the highest threshold that a number reaches; null where there is none."""
+    numbers, _ = to_double(texts)
+    found: AnyArray = pa.nulls(len(texts), pa.string())
+    for limit, severity in sorted((float(limit), severity) for limit, severity in thresholds.items()):
+        found = pc.if_else(pc.fill_null(pc.greater_equal(numbers, limit), False), severity, found)
+    return found
 
 
 def level_of_priority(priorities: AnyArray) -> AnyArray:
@@ -176,102 +189,3 @@ def severity_of_status(statuses: AnyArray) -> AnyArray:
     """Answer a severity for HTTP status codes: 5xx ERROR, 4xx WARN, else INFO; null where there is none."""
     low = pc.if_else(pc.greater_equal(statuses, 400), "WARN", "INFO")
     return pc.if_else(pc.is_null(statuses), pa.scalar(None, pa.string()), pc.if_else(pc.greater_equal(statuses, 500), "ERROR", low))
-
-
-def to_time(texts: AnyArray, form: str, received_us: int) -> AnyArray:
-    """Read times of a form; null where a text is none or lies outside the years 1 to 9999. ``syslog`` has no year: that of the receipt, or the one before."""
-    try:
-        return _TIMES[form](texts, received_us)
-    except pa.ArrowInvalid:
-        return _one_by_one(texts, form, received_us)
-
-
-def _one_by_one(texts: AnyArray, form: str, received_us: int) -> AnyArray:
-    values: list[int | None] = []
-    for text in texts.to_pylist():
-        try:
-            found = _TIMES[form](pa.array([text], pa.string()), received_us)[0] if text is not None else None
-            values.append(found.value if found is not None else None)
-        except pa.ArrowInvalid:
-            values.append(_by_python(str(text)))
-    return pa.array(values, pa.int64()).cast(TIME)
-
-
-def _by_python(text: str) -> int | None:
-    try:
-        return from_datetime(datetime.fromisoformat(text.strip().replace(",", ".")))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso(texts: AnyArray, received_us: int) -> AnyArray:
-    del received_us
-    zoned = pc.replace_substring_regex(pc.replace_substring_regex(texts, "([0-9]),([0-9])", r"\1.\2"), r"(\.[0-9]{6})[0-9]+", r"\1")
-    has_zone = pc.match_substring_regex(zoned, r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
-    with_zone = pc.if_else(pc.fill_null(has_zone, True), zoned, pc.binary_join_element_wise(zoned, "Z", "", null_handling="emit_null"))
-    return with_zone.cast(pa.timestamp("us", "UTC")).cast(TIME)
-
-
-def _epoch(unit_us: float) -> Callable[[AnyArray, int], AnyArray]:
-    def read(texts: AnyArray, received_us: int) -> AnyArray:
-        del received_us
-        values, _ = to_double(texts)
-        return _in_range(pc.multiply(values, unit_us))
-
-    return read
-
-
-def _in_range(micros: AnyArray) -> AnyArray:
-    good = pc.and_(pc.greater(micros, 0.0), pc.less(micros, float(LAST_US)))
-    return pc.round(pc.if_else(good, micros, None)).cast(pa.int64()).cast(TIME)
-
-
-def _clf(texts: AnyArray, received_us: int) -> AnyArray:
-    """Common log format: ``10/Oct/2000:13:55:36 -0700``."""
-    del received_us
-    local = pc.strptime(pc.utf8_slice_codeunits(texts, 0, 20), format="%d/%b/%Y:%H:%M:%S", unit="us")
-    times = pc.strptime(texts, format="%d/%b/%Y:%H:%M:%S %z", unit="us").cast(pa.timestamp("us", "UTC")).cast(TIME)
-    return pc.if_else(pc.equal(pc.day(local), pc.utf8_slice_codeunits(texts, 0, 2).cast(pa.int64())), times, None)
-
-
-def _syslog(texts: AnyArray, received_us: int) -> AnyArray:
-    """RFC 3164: ``Oct  9 22:14:15``, in the year of the receipt, or the one before where that would lie more than a day ahead."""
-    year = datetime.fromtimestamp(received_us // 1_000_000, UTC).year
-    plain = pc.replace_substring_regex(texts, " +", " ")
-    this, before = (_in_year(plain, one) for one in (year, year - 1))
-    ahead = pc.greater(this.cast(pa.int64()), received_us + US_PER_DAY)
-    return pc.if_else(pc.fill_null(ahead, True), before, this)
-
-
-def _in_year(plain: AnyArray, year: int) -> AnyArray:
-    """Read days that the year has; ``strptime`` takes the 31st of February for the 3rd of March."""
-    dated = pc.binary_join_element_wise(str(year), plain, " ", null_handling="emit_null")
-    times = pc.strptime(dated, format="%Y %b %d %H:%M:%S", unit="us", error_is_null=True)
-    days = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(plain, 4, 6))
-    return pc.if_else(pc.equal(pc.day(times).cast(pa.string()), pc.utf8_ltrim(days, "0")), times, None)
-
-
-def _auto(texts: AnyArray, received_us: int) -> AnyArray:
-    """Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970 by their size; all else is ISO 8601."""
-    numeric = pc.fill_null(pc.match_substring_regex(texts, _DOUBLE), False)
-    if not pc.any(numeric, min_count=0).as_py():
-        return _iso(texts, received_us)
-    rest = pc.if_else(numeric, None, texts)
-    return pc.coalesce(_since_1970(pc.if_else(numeric, texts, None)), to_time(rest, "iso", received_us))
-
-
-def _since_1970(texts: AnyArray) -> AnyArray:
-    """Read whole numbers exactly, others as doubles."""
-    whole, broken = to_long(texts)
-    values, _ = to_double(texts)
-    sizes = [pc.less(values, limit) for limit in (1e11, 1e14, 1e17)]
-    fine = _in_range(pc.case_when(pc.make_struct(*sizes), pc.multiply(values, 1e6), pc.multiply(values, 1e3), values, pc.divide(values, 1e3)))
-    if broken is not None:
-        return fine
-    exact = pc.case_when(pc.make_struct(*sizes[1:]), pc.multiply(whole, 1_000), whole, pc.divide(whole, 1_000))
-    return pc.if_else(sizes[0], fine, pc.if_else(pc.is_valid(fine), exact, None).cast(TIME))
-
-
-_TIMES: Final[Mapping[str, Callable[[AnyArray, int], AnyArray]]] = MappingProxyType(
-    {"iso": _iso, "epoch_s": _epoch(1e6), "epoch_ms": _epoch(1e3), "clf": _clf, "syslog": _syslog, "auto": _auto}
-)

@@ -9,7 +9,7 @@ from tailrace.errors import FileError, nearest
 from tailrace.schema import FieldType
 
 TIME_FORMS: Final = ("auto", "iso", "epoch_s", "epoch_ms", "clf", "syslog")
-SEVERITY_FORMS: Final = ("word", "priority")
+SEVERITY_FORMS: Final = ("word", "priority", "threshold")
 COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
     {
         "keyword": FieldType.KEYWORD,
@@ -28,7 +28,7 @@ SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something."""
+    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something; with ``decode`` they are percent-encoded as in a URL."""
 
     source: str
     field: str = ""
@@ -38,6 +38,7 @@ class Column:
     nulls: tuple[str, ...] = ("-",)
     port: str = ""
     one_of: tuple[str, ...] = ()
+    decode: bool = False
 
     @property
     def target(self) -> str:
@@ -71,7 +72,7 @@ class Format:
     log_groups: tuple[str, ...] = ()
     line: str = ""
     rank: int = 50
-    time_source: str = ""
+    time_sources: tuple[str, ...] = ()
     time_form: str = "auto"
     severity_source: str = ""
     severity_from_status: bool = False
@@ -87,7 +88,7 @@ class Format:
     def sources(self) -> tuple[str, ...]:
         """What the reader must find: the sources of the columns, of the time, the severity and the message, each once."""
         message = "" if self.message == "line" else self.message
-        named = (*(column.source for column in self.columns), self.time_source, self.severity_source, message)
+        named = (*(column.source for column in self.columns), *self.time_sources, self.severity_source, message)
         return tuple(dict.fromkeys(name for name in named if name))
 
 

@@ -5,11 +5,12 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     name: aws.alb                      family and name
     description, specification         a sentence, and a link to what defines the format
     detect: {log_groups: [pattern], line: pattern, rank: n}      RE2; lower ranks are asked first
-    reader: delimited | json | pattern | plain
+    reader: delimited | json | key_value | pattern | xml | plain
     options: {...}                     of the reader
     columns: [{source, field | attribute, type, scale, null, one_of}]     what a source column becomes
-    time: {source, form}               the line's own time
-    severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number, `words` are the log's own
+    time: {source, form}               the line's own time; several sources are joined by blanks; a form with % is one of strptime
+    severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number; `words` are the log's own (`*`: all others),
+                                       with form `threshold` numbers from which on a severity holds
     message: line | SOURCE             what the event says; with `line` there is no `raw`
     names: {source: [member, ...]}     of readers of objects: the dotted names under which a source is found, the first that is there wins; without any, under its own
     constants: {field: value}
@@ -29,10 +30,18 @@ from tailrace.schema import LOGS, SEVERITIES, FieldType
 from tailrace.yaml_file import Document, read_yaml
 
 OURS: Final = Path(__file__).parent / "formats"
-READER_NAMES: Final = ("json", "delimited", "pattern", "plain")
-OBJECT_READERS: Final = ("json",)
+READER_NAMES: Final = ("json", "delimited", "key_value", "pattern", "xml", "plain")
+PAIR_FORMS: Final = ("spaced", "cef", "tabbed")
+OBJECT_READERS: Final = ("json", "key_value", "xml")
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"json": ("prefix",), "delimited": ("separator", "quote", "header", "least", "whole"), "pattern": ("patterns",), "plain": ()}
+    {
+        "json": ("prefix",),
+        "delimited": ("separator", "quote", "header", "least", "whole"),
+        "key_value": ("prefix", "head", "pairs", "separator", "numbers"),
+        "pattern": ("patterns",),
+        "xml": ("prefix",),
+        "plain": (),
+    }
 )
 FITTING: Final[Mapping[str, frozenset[FieldType]]] = MappingProxyType(
     {
@@ -50,7 +59,7 @@ GIVEN: Final = frozenset({"event_id", "revision", "log.format", "log.source", "s
 """Fields that no format fills."""
 
 _TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "names", "columns", "time", "severity", "message", "constants", "tests")
-_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "one_of")
+_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "one_of", "decode")
 _MAX_PATTERN: Final = 4_000
 
 
@@ -89,8 +98,8 @@ def parse_format(document: Document) -> Format:
         log_groups=_log_groups(document, detect),
         line=_pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
         rank=_whole(document, detect, "rank", 50, "detect"),
-        time_source=str(time.get("source", "")),
-        time_form=_one_of(document, time, "form", TIME_FORMS, "time"),
+        time_sources=_time_sources(document, time),
+        time_form=_time_form(document, time),
         severity_source=str(severity.get("source", "")),
         severity_from_status=bool(severity.get("from_status", False)),
         severity_words=_severity_words(document, severity),
@@ -101,6 +110,18 @@ def parse_format(document: Document) -> Format:
         tests=tuple(_test(document, number) for number in range(len(_list(document, "tests")))),
         path=document.path,
     )
+
+
+def _time_sources(document: Document, time: Mapping[str, Any]) -> tuple[str, ...]:
+    source = time.get("source", [])
+    if isinstance(source, dict):
+        raise document.error("the source of the time is a text, or a list of texts that are joined by blanks", "time", "source")
+    return tuple(str(one) for one in (source if isinstance(source, list) else [source]))
+
+
+def _time_form(document: Document, time: Mapping[str, Any]) -> str:
+    form = str(time.get("form", ""))
+    return form if "%" in form else _one_of(document, time, "form", TIME_FORMS, "time")
 
 
 def _log_groups(document: Document, detect: Mapping[str, Any]) -> tuple[str, ...]:
@@ -137,6 +158,7 @@ def _column(document: Document, number: int) -> Column:
         nulls=nulls,
         port=str(data.get("port", "")),
         one_of=one_of,
+        decode=bool(data.get("decode", False)),
     )
 
 
@@ -191,6 +213,10 @@ def _test(document: Document, number: int) -> FormatTest:
 def _options(document: Document, reader: str) -> Mapping[str, Any]:
     options = _mapping(document, "options", OPTIONS[reader])
     _check_marks(document, options)
+    if "head" in options:
+        head = re2.compile(_pattern(document, options["head"], "options", "head"))
+        if "rest" not in head.groupindex or head.groups != len(head.groupindex):
+            raise document.error("all groups of a head have names, and one is (?P<rest>...), which holds the pairs", "options", "head")
     for name in ("least", "whole"):
         _whole(document, options, name, 1, "options")
     patterns = options.get("patterns", [])
@@ -209,6 +235,8 @@ def _check_marks(document: Document, options: Mapping[str, Any]) -> None:
     for name in ("separator", "quote"):
         if name in options and (not isinstance(options[name], str) or len(options[name].encode()) != 1):
             raise document.error(f"{name} is one character", "options", name)
+    if options.get("pairs", "spaced") not in PAIR_FORMS:
+        raise document.error(f"no such form of pairs: {options['pairs']}{nearest(str(options['pairs']), PAIR_FORMS)}", "options", "pairs")
     if options.get("header", False) not in {True, False, "fields"}:
         raise document.error("header is true, false or `fields`", "options", "header")
 

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
 from collectors.attributes import json_objects
-from collectors.columns import CASTS, TIME, level_of_priority, severity_of_status, to_severity, to_time
+from collectors.columns import CASTS, decoded, level_of_priority, severity_of_status, severity_of_threshold, to_severity
 from collectors.format import COLUMN_TYPES, SPLIT_TYPES, Column, Format
 from collectors.lines import Lines
 from collectors.readers import READERS
 from collectors.readers.fields import Fields
 from collectors.splits import SPLITS
+from collectors.times import TIME, to_time
 from tailrace.forms import ARROW_TYPES, arrow_schema
 from tailrace.schema import LOGS, FieldType
 
@@ -63,6 +64,7 @@ def rows_of(one: Format, lines: Lines) -> Rows:
 
 def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: Fields) -> None:
     texts = _without(texts, [text for text in column.nulls if text not in found.nulls])
+    texts = decoded(texts.cast(pa.string())) if column.decode else texts
     if texts.null_count == len(texts):
         return
     if column.type in SPLIT_TYPES:
@@ -70,8 +72,7 @@ def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: F
             _take_up(work, one, Column(name, field=name, type=_type_of(name), nulls=()), values, found)
         return
     values, bad = _one_of(column, texts) if column.one_of else CASTS[column.type](texts)
-    if column.scale != 1.0:
-        values = _scaled(values.cast(pa.float64()), column.scale)
+    values = _scaled(values, column.scale)
     if bad is not None:
         _keep_bad(work, one, column, pc.if_else(bad, texts, None), found)
     if column.field:
@@ -104,8 +105,10 @@ def _as(values: AnyArray, kind: pa.DataType) -> AnyArray:
 
 def _scaled(values: AnyArray, scale: float) -> AnyArray:
     """Divide by 1000 rather than multiply by 0.001, which no binary number is, and round to billionths: 721.494 ms are 0.721494 s and not a hair more."""
-    whole = round(1 / scale)
-    return pc.round(pc.divide(values, float(whole)), 9) if whole > 1 and abs(whole * scale - 1) < 1e-12 else pc.multiply(values, scale)
+    if scale == 1.0:
+        return values
+    numbers, whole = values.cast(pa.float64()), round(1 / scale)
+    return pc.round(pc.divide(numbers, float(whole)), 9) if whole > 1 and abs(whole * scale - 1) < 1e-12 else pc.multiply(numbers, scale)
 
 
 def _keep_bad(work: _Work, one: Format, column: Column, bad: AnyArray, found: Fields) -> None:
@@ -124,7 +127,7 @@ def _type_of(name: str) -> str:
 
 def _take_up_unnamed(work: _Work, one: Format, found: Fields) -> None:
     """Keep what the format does not name: fields beyond its last, columns of a header that are unknown."""
-    named = {column.source for column in one.columns} | {one.time_source, one.severity_source, one.message}
+    named = {column.source for column in one.columns} | {*one.time_sources, one.severity_source, one.message}
     for name, values in found.columns.items():
         if name not in named:
             kept = values if "-" in found.nulls else pc.if_else(pc.equal(values, "-"), None, values)
@@ -134,9 +137,10 @@ def _take_up_unnamed(work: _Work, one: Format, found: Fields) -> None:
 def _add_time(work: _Work, one: Format, found: Fields) -> None:
     """The envelope's time counts, else the line's own, else that of the receipt."""
     times = work.lines.event_time
-    if times.null_count and one.time_source in found.columns:
-        own = to_time(found.columns[one.time_source], one.time_form, work.lines.received_us)
-        times = pc.coalesce(times, own)
+    if times.null_count and one.time_sources and all(name in found.columns for name in one.time_sources):
+        texts = [found.columns[name] for name in one.time_sources]
+        joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ", null_handling="emit_null")
+        times = pc.coalesce(times, to_time(joined, one.time_form, work.lines.received_us))
     if times.null_count:
         times = pc.fill_null(times, pa.scalar(work.lines.received_us, pa.int64()).cast(TIME))
     work.fields["@timestamp"] = times
@@ -146,6 +150,8 @@ def _add_severity(work: _Work, one: Format, found: Fields) -> None:
     texts = found.columns.get(one.severity_source)
     if texts is not None and one.severity_form == "priority":
         texts = level_of_priority(texts)
+    if texts is not None and one.severity_form == "threshold":
+        texts = severity_of_threshold(texts, one.severity_words)
     if one.severity_from_status and "http.response.status_code" in work.fields:
         texts = severity_of_status(work.fields["http.response.status_code"])
     if texts is None and "severity_text" in one.constants:

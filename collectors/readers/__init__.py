@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from collectors.readers import delimited, json_lines, pattern, plain
+from collectors.readers import delimited, json_lines, key_value, pattern, plain, xml
 from collectors.readers.fields import Reader
 
-READERS: Final[Mapping[str, Reader]] = MappingProxyType({"json": json_lines.read, "delimited": delimited.read, "pattern": pattern.read, "plain": plain.read})
+READERS: Final[Mapping[str, Reader]] = MappingProxyType(
+    {"json": json_lines.read, "delimited": delimited.read, "key_value": key_value.read, "pattern": pattern.read, "plain": plain.read, "xml": xml.read}
+)

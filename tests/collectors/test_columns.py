@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.columns import CASTS, level_of_priority, severity_of_status, to_severity, to_time
+from collectors.columns import CASTS, level_of_priority, severity_of_status, to_severity
+from collectors.times import to_time
 from tailrace.clock import US_PER_DAY, from_datetime
 
 RECEIVED_US = from_datetime(datetime(2026, 1, 2, tzinfo=UTC))

@@ -1,8 +1,9 @@
 """The formats that come with Tailrace: each carries tests, and they pass; each knows its own lines and leaves others alone."""
 
 import pytest
+import re2
 
-from collectors.detect import explain
+from collectors.detect import GENERAL, explain
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
 from collectors.format_test import run_tests
@@ -32,6 +33,13 @@ def test_a_format_says_what_it_is_and_has_tests(name: str) -> None:
 @pytest.mark.parametrize(("name", "line"), EXAMPLES)
 def test_a_line_is_known_by_its_content(name: str, line: str) -> None:
     assert explain(FORMATS, line)[-1][0].name == LOOK_ALIKE.get(name, name)
+
+
+@pytest.mark.parametrize(("name", "line"), [(name, line) for name, line in EXAMPLES if FORMATS.get(name).rank < GENERAL])
+def test_of_what_is_unmistakable_nothing_else_matches(name: str, line: str) -> None:
+    """Lines of a batch that all look like one such format are asked for its pattern alone."""
+    matching = {one.name for one in FORMATS if one.line and one.rank < GENERAL and re2.search(one.line, line)}
+    assert matching - {name} <= {LOOK_ALIKE.get(name)} | {other for other, same in LOOK_ALIKE.items() if same == name}
 
 
 @pytest.mark.parametrize("group", ["/aws/lambda/x", "vpc-flow-logs", "alb", "nginx", "/var/log/messages", "whatever"])
