@@ -1,4 +1,4 @@
-"""Files and folders of log lines, plain or compressed with gzip or zlib.
+"""Files and folders of log lines and of JSON records, plain or packed (``collectors.sources.contents``).
 
 A file is read once, from its start to its end. Ingested again unchanged, its lines have the same ids and are duplicates; lines that were added since are new. Its name in the
 ids is its absolute path, with links resolved. A compressed file that is damaged gives the lines before the damage, and a dead letter.
@@ -7,15 +7,15 @@ ids is its absolute path, with links resolved. A compressed file that is damaged
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from collectors.collector import Collector, Summary
-from collectors.envelopes.inflate import inflate_blocks
 from collectors.lines import Origin
+from collectors.sources.contents import Advance, contents
 from collectors.sources.patience import patiently
 from collectors.sources.text_lines import EMPTY_RULE, Run, runs
 from firehose.delivery import DeadLetter
@@ -23,29 +23,9 @@ from tailrace.clock import Clock
 from tailrace.errors import DecodeError, UsageError
 
 STREAM_NAME: Final = "file"
-READ_BYTES: Final = 1024 * 1024
 MAX_SOURCE_CHARS: Final = 256
 MAX_LETTER_BYTES: Final = 64 * 1024 * 1024
 """A damaged file up to this size is kept whole in its dead letter; of a longer one, which stays where it is, the path."""
-
-OTHER_KINDS: Final = (
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"PK\x03\x04", "zip"),
-    (b"PAR1", "Parquet"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n", "PNG"),
-    (b"GIF8", "GIF"),
-    (b"%PDF-", "PDF"),
-    (b"\x7fELF", "ELF"),
-    (b"SQLite format 3\x00", "SQLite"),
-)
-"""How files begin that are found beside logs and hold no lines that could be read here."""
-
-
-Advance = Callable[[int], None]
-"""Called with bytes that were read since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +101,11 @@ class LineSource:
         """Collect the lines of an open stream."""
         done = Ingest()
         try:
-            for run in runs(inflate_blocks(_blocks(file, advance)), origin, name, self._clock.now_us()):
-                done = self._collected(done, run)
-                if self._stop.is_set():
-                    break
+            for content in contents(file, advance):
+                for run in runs(content.blocks, origin, f"{name}!{content.member}" if content.member else name, self._clock.now_us()):
+                    done = self._collected(done, run)
+                    if self._stop.is_set():
+                        return done
         except DecodeError as error:
             return replace(done, problem=str(error))
         return done
@@ -136,18 +117,6 @@ class LineSource:
 
     def _patiently(self, call: Callable[[], Summary]) -> Summary:
         return patiently(call, self._clock, self._stop, self._patience_s)
-
-
-def _blocks(file: BinaryIO, advance: Advance) -> Iterator[bytes]:
-    first = file.read(READ_BYTES)
-    for magic, kind in OTHER_KINDS:
-        if first.startswith(magic):
-            raise DecodeError(f"is {kind}, which is not read here: log lines, plain or in gzip or zlib, are")
-    block = first
-    while block:
-        yield block
-        advance(len(block))
-        block = file.read(READ_BYTES)
 
 
 def _kept(path: Path) -> bytes:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import BinaryIO, Final
 
 from collectors.lines import Origin
-from collectors.sources.files import Advance, Ingest, LineSource
+from collectors.sources.contents import Advance
+from collectors.sources.files import Ingest, LineSource
 
 STREAM_NAME: Final = "stdin"
 

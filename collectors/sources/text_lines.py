@@ -1,4 +1,4 @@
-"""A stream of bytes as runs of log lines, block by block, without a Python object a line until the ids are made.
+"""A stream of bytes as runs of log lines, block by block, without a Python object a line until the ids are made; or of JSON records, where it holds those.
 
 A line ends with LF or CRLF; the last one may lack its end. Invalid UTF-8 becomes U+FFFD. Empty lines are left out and counted under the rule
 ``empty-line``. A line longer than :data:`MAX_LINE_BYTES` is cut into several, so that memory is bounded and nothing is lost.
@@ -8,19 +8,24 @@ again, and a line that took another's place (a file written anew) has its own.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from collectors.lines import Lines, Origin
+from collectors.sources.json_records import is_records, records
 from tailrace.errors import DecodeError
 
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 RUN_BYTES: Final = 2 * 1024 * 1024
 """Bytes of text after which a run of lines is handed on."""
+
+HEAD_BYTES: Final = 4_096
+"""How much of a stream is looked at to see whether it holds records."""
 
 EMPTY_RULE: Final = "empty-line"
 _LINE_FEED: Final = 10
@@ -37,8 +42,34 @@ class Run:
 
 def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -> Iterator[Run]:
     """Cut a stream into runs of lines; ``name`` is what the stream is known by when it is read again."""
-    for offset, text in _whole_lines(blocks):
+    reading, first = iter(blocks), b""
+    while len(first) < HEAD_BYTES and (block := next(reading, b"")):
+        first += block
+    whole = chain([first], reading)
+    if is_records(first):
+        yield from _record_runs(whole, origin, name, received_us)
+        return
+    for offset, text in _whole_lines(whole):
         yield _run(text, offset, origin, name, received_us)
+
+
+def _record_runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -> Iterator[Run]:
+    """Gather JSON records into runs; before a stream's error come those that stand before it."""
+    starts, pieces, size = list[int](), list[bytes](), 0
+    try:
+        for start, piece in records(blocks):
+            starts.append(start)
+            pieces.append(piece)
+            size += len(piece)
+            if size >= RUN_BYTES:
+                yield _run_of(pieces, starts, origin, name, received_us)
+                starts, pieces, size = [], [], 0
+    except DecodeError:
+        if pieces:
+            yield _run_of(pieces, starts, origin, name, received_us)
+        raise
+    if pieces:
+        yield _run_of(pieces, starts, origin, name, received_us)
 
 
 def _whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -70,12 +101,16 @@ def _run(text: bytes, offset: int, origin: Origin, name: str, received_us: int) 
     starts, ends = _bounds(text)
     kept = ends > starts
     pieces = [text[start:end] for start, end in zip(starts[kept].tolist(), ends[kept].tolist(), strict=True)]
-    texts = [piece.decode("utf-8", "replace") for piece in pieces] if not _is_utf8(text) else pieces
+    run = _run_of(pieces, (starts[kept] + offset).tolist(), origin, name, received_us, is_utf8=_is_utf8(text))
+    return replace(run, empty=int(len(starts) - len(pieces)))
+
+
+def _run_of(pieces: Sequence[bytes], starts: Sequence[int], origin: Origin, name: str, received_us: int, *, is_utf8: bool = False) -> Run:
+    texts = pieces if is_utf8 else [piece.decode("utf-8", "replace") for piece in pieces]
     no_times: pa.TimestampArray = pa.nulls(len(pieces), pa.timestamp("us"))
-    ids = pa.array(list(_ids(name, starts[kept].tolist(), pieces, offset)), pa.string())
+    ids = pa.array(list(_ids(name, starts, pieces)), pa.string())
     lines = Lines(origin, received_us, pa.array(texts, pa.string()), ids, no_times)
-    replaced = sum(not _is_utf8(piece) for piece in pieces) if texts is not pieces else 0
-    return Run(lines, int(len(starts) - len(pieces)), replaced)
+    return Run(lines, 0, 0 if is_utf8 else sum(not _is_utf8(piece) for piece in pieces))
 
 
 def _bounds(text: bytes) -> "tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]":
@@ -95,9 +130,9 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _ids(name: str, starts: Iterable[int], pieces: Iterable[bytes], offset: int) -> Iterator[str]:
+def _ids(name: str, starts: Iterable[int], pieces: Iterable[bytes]) -> Iterator[str]:
     stem = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16, person=b"line")
     for start, piece in zip(starts, pieces, strict=True):
         digest = stem.copy()
-        digest.update((offset + start).to_bytes(8, "big") + piece)
+        digest.update(start.to_bytes(8, "big") + piece)
         yield digest.hexdigest()

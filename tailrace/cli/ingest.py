@@ -12,7 +12,8 @@ import click
 from collectors.collector import Collector, Summary
 from collectors.format_file import load_formats
 from collectors.lines import Origin
-from collectors.sources.files import Advance, Ingest, LineSource, find_files
+from collectors.sources.contents import Advance
+from collectors.sources.files import Ingest, LineSource, find_files
 from collectors.sources.stdin import ingest_stdin
 from firehose import LocalFirehose
 from tailrace.cli.output import json_option, print_json, print_table, progress

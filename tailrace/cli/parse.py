@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -10,12 +11,12 @@ import click
 import orjson
 import pyarrow as pa
 
-from collectors.envelopes.inflate import inflate_blocks
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
 from collectors.lines import Lines, Origin
 from collectors.parse import STATUSES, ParsedLines, parse_lines
-from collectors.sources.files import READ_BYTES, find_files
+from collectors.sources.contents import contents
+from collectors.sources.files import find_files
 from collectors.sources.text_lines import runs
 from tailrace.cli.output import json_option, print_json, print_table
 from tailrace.clock import US_PER_MS, SystemClock, iso_ms
@@ -75,15 +76,9 @@ def read_lines(paths: Iterable[str], origin: Origin, stdin: BinaryIO, received_u
 
 
 def _runs(source: Path | None, stdin: BinaryIO, origin: Origin, received_us: int) -> Iterator[Lines]:
-    if source is None:
-        yield from (run.lines for run in runs(inflate_blocks(_blocks(stdin)), origin, origin.source, received_us))
-        return
-    with source.open("rb") as file:
-        yield from (run.lines for run in runs(inflate_blocks(_blocks(file)), origin, origin.source, received_us))
-
-
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: file.read(READ_BYTES), b"")
+    with source.open("rb") if source else nullcontext(stdin) as file:
+        for content in contents(file):
+            yield from (run.lines for run in runs(content.blocks, origin, f"{origin.source}!{content.member}", received_us))
 
 
 def tallied(parsed: Iterable[tuple[int, ParsedLines]]) -> tuple[int, dict[str, dict[str, int]]]:
