@@ -25,8 +25,7 @@ from collectors.format import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.parse import parse_lines
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
-from collectors.runs import merged
-from collectors.steps import ParseLines
+from collectors.steps import DOCUMENTS, ParseLines, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
@@ -34,9 +33,6 @@ from tailrace.ids import position_event_id
 from tailrace.schema import TableName
 
 PayloadKind = Literal["cloudwatch", "xray"]
-
-DOCUMENT_FORMAT: Final = "app.json"
-"""The format that reads documents of clients that write to an index."""
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
@@ -155,7 +151,7 @@ class Collector:
         texts = [document.body.decode("utf-8", "replace") for document in documents]
         ids = [document.id or self._next_id(document.body) for document in documents]
         no_times = pa.nulls(len(documents), pa.timestamp("us"))
-        origin = Origin(source, index, format=DOCUMENT_FORMAT)
+        origin = Origin(source, index, format=DOCUMENTS)
         return Lines(origin, self._clock.now_us(), pa.array(texts, pa.string()), pa.array(ids, pa.string()), no_times)
 
     def _next_id(self, body: bytes) -> str:
@@ -175,7 +171,7 @@ class Collector:
         runs = [run for one in with_lines for run in one.runs]
         for name in dict.fromkeys(run.origin.source for run in runs):
             count = (Count("decode", "payloads", passed[name], passed[name]),) if name in passed else ()
-            summary += self._put_runs(merged(run for run in runs if run.origin.source == name), count)
+            summary += self._put_runs([run for run in runs if run.origin.source == name], count)
         return summary
 
     def _put_without_lines(self, decoded: Sequence[cloudwatch.Decoded | DeadLetter], source: str) -> Summary:
@@ -187,13 +183,15 @@ class Collector:
         return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
     def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
+        gathered = gather(runs)
+        joined = sum(map(len, runs)) - sum(map(len, gathered))
         with self._parsing:
-            sifted = [sift(run, self._parse) for run in runs]
+            sifted = [sift(run, self._parse) for run in gathered]
         batches = [batch for part in sifted for batch in part.batches]
         tables: dict[TableName, pa.Table] = {}
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
-        counts = decoded + _collect_counts(sum(map(len, runs)), sifted, dropped)
+        counts = decoded + _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
         return self._put(runs[0].origin.source, tables, counts, [letter for part in sifted for letter in part.dead])
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
@@ -219,9 +217,9 @@ def _went_out(counts: Iterable[Count], unit: Unit) -> int:
     return sum(one.went_out for one in counts if one.unit == unit)
 
 
-def _collect_counts(came_in: int, sifted: Sequence[Sifted], dropped: Mapping[str, int]) -> tuple[Count, ...]:
+def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Mapping[str, int]) -> tuple[Count, ...]:
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
-    joined, dead = sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
+    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
     of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(dropped), joined=joined, dead=dead)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)

@@ -1,17 +1,19 @@
 """What happens to lines on their way to rows, in order.
 
-A step takes a :class:`Batch` and answers the next one; the first makes rows of lines, the others change or check rows. Steps of later rooms (joining of lines,
-enrichment, redaction, sampling, routing) go between the two that are here.
+``gather`` puts the lines of one event together, payload by payload, so that it does not matter which payloads come at the same time, and then the runs of one origin. A step takes a
+:class:`Batch` and answers the next one; the first makes rows of lines, the others change or check rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final, Protocol
 
 import pyarrow as pa
 
+from collectors.join import join_lines
 from collectors.lines import Lines
+from collectors.runs import merged
 from tailrace.errors import StateError
 from tailrace.forms import arrow_schema
 
@@ -35,6 +37,9 @@ class Parsed(Protocol):
         ...
 
 
+DOCUMENTS: Final = "app.json"
+"""The format of what clients write to an index: each is an event, whatever it looks like."""
+
 ParseLines = Callable[[Lines], Parsed]
 
 
@@ -46,6 +51,11 @@ class Batch:
     logs: pa.Table
     metrics: pa.Table
     joined: int = 0
+
+
+def gather(runs: Sequence[Lines]) -> list[Lines]:
+    """Put the lines of one event together, and then the runs of one origin."""
+    return merged(run if run.origin.format == DOCUMENTS else join_lines(run) for run in runs)
 
 
 Step = Callable[[Batch, ParseLines], Batch]

@@ -264,6 +264,16 @@ def test_whatever_comes_in_is_counted_once(data: bytes, head: bytes) -> None:
     assert_balanced(stream.deliveries)
 
 
+def test_a_trace_is_one_event_whatever_payloads_come_at_the_same_time() -> None:
+    first, second = payload(["ERROR failed", "\tat a", "\tat b", "fine"]), payload(["\tat the start", "more", "\tof it"])
+    together, apart = collector(), collector()
+    assert together[0].collect_payloads([first, second]) == Summary(payloads=2, events=4, joined=3)
+    assert apart[0].collect_payload(first) + apart[0].collect_payload(second) == Summary(payloads=2, events=4, joined=3)
+    told = [[text for one in stream.deliveries for text in one.tables["logs"]["message"].to_pylist()] for _, stream in (together, apart)]
+    assert told[0] == told[1] == ["ERROR failed\n\tat a\n\tat b", "fine", "\tat the start", "more\n\tof it"]
+    assert_balanced(together[1].deliveries)
+
+
 def test_steps_are_a_tuple_that_can_be_read() -> None:
     from collectors.steps import STEPS
 

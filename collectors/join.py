@@ -1,0 +1,90 @@
+r"""Lines of one event put together again: stack traces of Java, Python, Node, Go, .NET and Ruby, and JSON that was printed over several lines.
+
+A line that is indented, or that is how a trace goes on (``Caused by:``, ``... 12 more``, ``goroutine 1 [running]:``, a closing brace), belongs to the line before it; the head of a trace (``Traceback``,
+``java.lang.IllegalStateException: ...``) does where the line before it tells of an error; the last line of Python's trace does behind its indented ones. An event keeps the id and the time of its first
+line; the others are counted as joined.
+
+What is put together stands in one run of lines: a payload, or a piece of a file. A trace that is cut by the end of a payload stays cut: only a process that keeps state could know.
+"""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collectors.arrays import AnyArray
+from collectors.lines import Lines
+from tailrace.clock import US_PER_S
+
+MAX_LINES: Final = 1_000
+"""Lines of one event; those beyond begin another one."""
+
+TOGETHER_US: Final = US_PER_S
+"""Lines of one event are written within this time."""
+
+_GOES_ON: Final = (
+    r"^(?:[ \t]+\S|Caused by: |Suppressed: |\.\.\. [0-9]+ (?:more|common frames)|-+ End of |goroutine [0-9]+ \[|During handling of the above exception|"
+    r"The above exception was the direct cause|[}\])]+[,;]?[ \t]*$)"
+)
+_HEAD: Final = (
+    r"^(?:Traceback \(most recent call last\):|(?:Exception in thread \"[^\"]*\" )?(?:[a-z][a-zA-Z0-9_]*\.)+[A-Z][A-Za-z0-9_$]*(?:Exception|Error|Throwable)\b|"
+    r"(?:Uncaught )?[A-Z][A-Za-z]*Error: |System\.[A-Za-z.]*Exception: )"
+)
+_CHAIN: Final = r"^(?:During handling of the above exception|The above exception was the direct cause)"
+_TELLS_OF_AN_ERROR: Final = r"(?i)\b(?:error|exception|critical|fatal|severe|warn|warning|failed|panic)\b"
+_LAST: Final = r"^(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Exception|Warning|Interrupt|Exit|Failure|Iteration|Group)(?::.*)?$"
+
+
+def join_lines(lines: Lines) -> Lines:
+    """Answer the events of a run of lines: as many, or fewer."""
+    goes_on = _belonging(lines.text)
+    if goes_on is None:
+        return lines
+    goes_on &= _soon(lines)
+    goes_on[0] = False
+    starts = np.flatnonzero(~goes_on)
+    starts = _capped(starts, len(lines))
+    if len(starts) == len(lines):
+        return lines
+    offsets = pa.array(np.append(starts, len(lines)), pa.int32())
+    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, lines.text), "\n")
+    firsts = pa.array(starts)
+    return Lines(lines.origin, lines.received_us, texts, lines.event_id.take(firsts), lines.event_time.take(firsts))
+
+
+def _belonging(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+    """Find the lines that belong to the one before; ``None`` where there are none."""
+    goes_on, heads = _matching(texts, _GOES_ON), _matching(texts, _HEAD)
+    if not goes_on.any():
+        return None
+    if heads.any():
+        goes_on |= heads & _after((_matching(texts, _TELLS_OF_AN_ERROR) & ~goes_on) | _matching(texts, _CHAIN))
+    indented = goes_on & _matching(texts, r"^[ \t]")
+    return goes_on | (_after(indented) & _matching(texts, _LAST))
+
+
+def _matching(texts: AnyArray, pattern: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    return np.array(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _after(mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Mark what stands behind a marked line."""
+    return np.append(np.zeros(1, bool), mask[:-1])
+
+
+def _soon(lines: Lines) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Mark lines that were written soon after the one before; where times are not known all are."""
+    if lines.event_time.null_count:
+        return np.ones(len(lines), bool)
+    times = lines.event_time.cast(pa.int64()).to_numpy()
+    return np.append(np.zeros(1, bool), np.abs(np.diff(times)) <= TOGETHER_US)
+
+
+def _capped(starts: "np.ndarray[tuple[int], np.dtype[np.int64]]", length: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Cut events of too many lines."""
+    sizes = np.diff(np.append(starts, length))
+    if sizes.max() <= MAX_LINES:
+        return starts
+    pieces = [np.arange(start, start + size, MAX_LINES) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
+    return np.concatenate(pieces)
