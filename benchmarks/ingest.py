@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from benchmarks.payloads import EVENTS_A_PAYLOAD, payloads
 from collectors.collector import Collector
 from collectors.format_file import load_formats
+from collectors.from_settings import work_with
 from firehose.delivery import Delivery
 from firehose.parts import by_hour, write_part
 from tailrace.clock import SystemClock
@@ -118,10 +119,10 @@ def child(source: Path, folder: Path) -> Run:
     formats = load_formats()
     register = AttributeRegister(declared=formats.declared())
     stream = ParquetFolder(folder)
-    Collector(stream, formats, register, SystemClock()).collect_payloads(islice(read(source), WARM_UP))
+    Collector(stream, work_with(formats, register), register, SystemClock()).collect_payloads(islice(read(source), WARM_UP))
     stream.flush()
     stream = ParquetFolder(folder)
-    collector = Collector(stream, formats, register, SystemClock(), region="eu-central-1")
+    collector = Collector(stream, work_with(formats, register), register, SystemClock(), region="eu-central-1")
     begun, cpu = time.perf_counter(), time.process_time()
     collector.collect_payloads(read(source))
     stream.flush()

@@ -12,7 +12,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from itertools import count
 from operator import add
 from types import MappingProxyType
@@ -21,11 +20,9 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
-from collectors.format import FormatSet
 from collectors.lines import Lines, Origin
-from collectors.parse import parse_lines
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
-from collectors.steps import DOCUMENTS, ParseLines, gather
+from collectors.steps import DOCUMENTS, Work, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
@@ -70,23 +67,20 @@ class Document:
 class Collector:
     """Makes deliveries of what comes in, and puts them into a delivery stream; may be shared by threads.
 
-    ``region`` is that of the receiver. ``parse`` reads lines; by default ``collectors.parse.parse_lines`` with the formats and the register.
+    ``work`` is what the steps work with: parsers and rules. ``region`` is that of the receiver.
     """
 
     def __init__(
         self,
         stream: DeliveryStream,
-        formats: FormatSet,
+        work: Work,
         register: AttributeRegister,
         clock: Clock,
         inflate_max_bytes: int = INFLATE_MAX_BYTES,
         region: str = "",
-        *,
-        parse: ParseLines | None = None,
     ) -> None:
-        self._stream, self._register, self._clock = stream, register, clock
+        self._stream, self._work, self._register, self._clock = stream, work, register, clock
         self._inflate_max_bytes, self._region = inflate_max_bytes, region
-        self._parse: ParseLines = parse or partial(parse_lines, formats=formats, register=register)
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
 
@@ -186,7 +180,7 @@ class Collector:
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
         with self._parsing:
-            sifted = [sift(run, self._parse) for run in gathered]
+            sifted = [sift(run, self._work) for run in gathered]
         batches = [batch for part in sifted for batch in part.batches]
         tables: dict[TableName, pa.Table] = {}
         if batches:
@@ -221,5 +215,8 @@ def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
     joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
-    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(dropped), joined=joined, dead=dead)
+    by_rule = Counter(dropped)
+    for batch in batches:
+        by_rule.update(batch.dropped)
+    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(by_rule), joined=joined, dead=dead)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)

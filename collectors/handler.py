@@ -9,13 +9,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from collectors.collector import Collector, Summary
 from collectors.envelopes.lambda_event import Payload, payloads
 from collectors.envelopes.tolerant_json import as_text
-from collectors.format_file import load_formats
+from collectors.from_settings import collector_from_settings
 from firehose.delivery import DeadLetter, DeliveryStream
 from firehose.sinks.amazon_firehose import AmazonFirehose, Boto3Records
 from tailrace import aws
@@ -36,7 +35,8 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
 @cache
 def _handler() -> "Handler":
     settings = load().settings
-    return Handler(collector_from_settings(settings, stream_from_settings(settings)))
+    register = AttributeRegister()  # what it learns are types of this container, which has no disk to keep them on
+    return Handler(collector_from_settings(settings, stream_from_settings(settings), register, SystemClock()))
 
 
 def stream_from_settings(settings: Settings) -> DeliveryStream:
@@ -44,19 +44,6 @@ def stream_from_settings(settings: Settings) -> DeliveryStream:
     if not settings.firehose_streams:
         raise SettingError("firehose_streams is not set: the prefix of the delivery streams' names, such as `tailrace`")
     return AmazonFirehose(Boto3Records(aws.client("firehose", settings)), settings.firehose_streams)
-
-
-def collector_from_settings(settings: Settings, stream: DeliveryStream) -> Collector:
-    """Make a collector; the types of attributes that it learns are those of this container, which has no disk to keep them on."""
-    formats = load_formats(Path(settings.formats) if settings.formats else None)
-    return Collector(
-        stream,
-        formats,
-        AttributeRegister(None, formats.declared()),
-        SystemClock(),
-        inflate_max_bytes=settings.inflate_max_bytes,
-        region=settings.region,
-    )
 
 
 @dataclass(frozen=True, slots=True)

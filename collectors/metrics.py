@@ -44,6 +44,26 @@ def metrics_of(one: Format, logs: pa.Table) -> pa.Table | None:
     return pa.concat_tables(tables)
 
 
+def redaction_metrics(logs: pa.Table, counts: Mapping[str, int]) -> pa.Table:
+    """Answer a metric for each rule that took something out of these rows; its event id is that of the first row with the rule's name."""
+    first = logs.slice(0, 1)
+    tables = [_counted(first, rule, count) for rule, count in counts.items() if count]
+    return pa.concat_tables(tables) if tables else arrow_schema("metrics").empty_table()
+
+
+def _counted(row: pa.Table, rule: str, count: int) -> pa.Table:
+    known: dict[str, AnyArray] = {column: one_array(row[column]) for column in _SHARED}
+    own = {
+        "event_id": pc.binary_join_element_wise(one_array(row["event_id"]), rule, "-"),
+        "metric_name": pa.array(["redacted"]),
+        "metric_namespace": pa.array(["Tailrace"]),
+        "metric_value": pa.array([float(count)]),
+        "attributes": json_objects({"rule": (FieldType.KEYWORD, pa.array([rule]))}, None),
+    }
+    arrays = [(known | own)[field.name] if field.name in known | own else pa.nulls(1, field.type) for field in arrow_schema("metrics")]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema("metrics"))
+
+
 def _metric(reports: pa.Table, name: str, unit: str, values: AnyArray) -> pa.Table:
     columns: dict[str, AnyArray] = {column: one_array(reports[column]) for column in _SHARED}
     columns["event_id"] = pc.binary_join_element_wise(one_array(reports["event_id"]), name, "-")

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from collectors.lines import Lines, Origin
 from collectors.runs import slice_lines
-from collectors.steps import Batch, ParseLines, run_steps
+from collectors.steps import Batch, Work, run_steps
 from firehose.delivery import DeadLetter
 
 MAX_FAULTS: Final = 100
@@ -34,7 +34,7 @@ class Sifted:
     dead: tuple[DeadLetter, ...] = ()
 
 
-def sift(lines: Lines, parse_lines: ParseLines) -> Sifted:
+def sift(lines: Lines, work: Work) -> Sifted:
     """Take lines through the steps; those that cannot get through are dead letters."""
     batches: list[Batch] = []
     dead: list[DeadLetter] = []
@@ -42,7 +42,7 @@ def sift(lines: Lines, parse_lines: ParseLines) -> Sifted:
     while waiting:
         part = waiting.pop()
         try:
-            batches.append(run_steps(part, parse_lines))
+            batches.append(run_steps(part, work))
         except Exception as error:  # noqa: BLE001 - whatever a parser raises: the lines are kept, and the process goes on
             faults += 1
             if len(part) > 1 and faults <= MAX_FAULTS:

@@ -4,15 +4,20 @@
 :class:`Batch` and answers the next one; the first makes rows of lines, the others change or check rows.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import pyarrow as pa
 
 from collectors.join import join_lines
 from collectors.lines import Lines
+from collectors.metrics import redaction_metrics
+from collectors.rules.enrich import enrich as with_knowledge
+from collectors.rules.rule_file import NO_RULES, Rules
+from collectors.rules.sample import sample as sampled
 from collectors.runs import merged
 from tailrace.errors import StateError
 from tailrace.forms import arrow_schema
@@ -51,6 +56,15 @@ class Batch:
     logs: pa.Table
     metrics: pa.Table
     joined: int = 0
+    dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the steps work with: the parsers, and the user's rules."""
+
+    parse_lines: ParseLines
+    rules: Rules = NO_RULES
 
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:
@@ -58,23 +72,41 @@ def gather(runs: Sequence[Lines]) -> list[Lines]:
     return merged(run if run.origin.format == DOCUMENTS else join_lines(run) for run in runs)
 
 
-Step = Callable[[Batch, ParseLines], Batch]
+Step = Callable[[Batch, Work], Batch]
 
 
-def parse(batch: Batch, parse_lines: ParseLines) -> Batch:
+def parse(batch: Batch, work: Work) -> Batch:
     """Find the format of the lines and read them: columns, severity, trace ids, attributes."""
-    parsed = parse_lines(batch.lines)
+    parsed = work.parse_lines(batch.lines)
     return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined)
 
 
-def reconcile(batch: Batch, parse_lines: ParseLines) -> Batch:
+def enrich(batch: Batch, work: Work) -> Batch:
+    """Add what is known beside the line."""
+    return replace(batch, logs=with_knowledge(batch.logs, work.rules.enrichment))
+
+
+def sample(batch: Batch, work: Work) -> Batch:
+    """Leave out what the user does not want, by the name of the rule."""
+    logs, dropped = sampled(batch.logs, work.rules.sampling)
+    return replace(batch, logs=logs, dropped=dropped)
+
+
+def redact(batch: Batch, work: Work) -> Batch:
+    """Take out personal data and secrets; how many is a metric of the source."""
+    logs, counts = work.rules.redactor.redact(batch.logs)
+    return replace(batch, logs=logs, metrics=pa.concat_tables([batch.metrics, redaction_metrics(logs, counts)])) if counts else batch
+
+
+def reconcile(batch: Batch, work: Work) -> Batch:
     """Check that every line is a row or part of one, and that rows are in the schema with ids and times.
 
     Raises :class:`StateError` where they are not: the lines go to dead letters then, and nothing is lost by a faulty step.
     """
-    del parse_lines
-    if batch.logs.num_rows + batch.joined != len(batch.lines):
-        raise StateError(f"{len(batch.lines)} lines became {batch.logs.num_rows} rows and {batch.joined} parts of rows")
+    del work
+    dropped = sum(batch.dropped.values())
+    if batch.logs.num_rows + batch.joined + dropped != len(batch.lines):
+        raise StateError(f"{len(batch.lines)} lines became {batch.logs.num_rows} rows and {batch.joined} parts of rows, and {dropped} were dropped")
     if batch.logs.schema != arrow_schema("logs") or batch.metrics.schema != arrow_schema("metrics"):
         raise StateError("rows are not in the schema")
     for table in (batch.logs, batch.metrics):
@@ -83,10 +115,10 @@ def reconcile(batch: Batch, parse_lines: ParseLines) -> Batch:
     return batch
 
 
-STEPS: Final[tuple[Step, ...]] = (parse, reconcile)
+STEPS: Final[tuple[Step, ...]] = (parse, enrich, sample, redact, reconcile)
 
 
-def run_steps(lines: Lines, parse_lines: ParseLines) -> Batch:
+def run_steps(lines: Lines, work: Work) -> Batch:
     """Take lines through all steps."""
     start = Batch(lines, arrow_schema("logs").empty_table(), arrow_schema("metrics").empty_table())
-    return reduce(lambda batch, step: step(batch, parse_lines), STEPS, start)
+    return reduce(lambda batch, step: step(batch, work), STEPS, start)

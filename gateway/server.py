@@ -9,13 +9,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
 from collectors.collector import Collector
-from collectors.format_file import load_formats
+from collectors.from_settings import collector_from_settings
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -48,9 +47,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
     with ExitStack() as stack:
         register = AttributeRegister(settings.register_path)
         stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
-        formats = load_formats(Path(settings.formats) if settings.formats else None)
-        register.declare(formats.declared())
-        collector = Collector(stream, formats, register, clock, settings.inflate_max_bytes, settings.region)
+        collector = collector_from_settings(settings, stream, register, clock)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)
         stack.enter_context(Keeper(settings, clock))

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_xray import XRayClient
     from opensearchpy import OpenSearch
 
-Service = Literal["firehose", "kinesis", "logs", "s3", "sns", "ssm", "xray"]
+Service = Literal["firehose", "kinesis", "logs", "s3", "secretsmanager", "sns", "ssm", "xray"]
 
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 60
@@ -39,6 +40,8 @@ def client(service: Literal["s3"], settings: Settings) -> "S3Client": ...
 def client(service: Literal["sns"], settings: Settings) -> "SNSClient": ...
 @overload
 def client(service: Literal["ssm"], settings: Settings) -> "SSMClient": ...
+@overload
+def client(service: Literal["secretsmanager"], settings: Settings) -> "SecretsManagerClient": ...
 @overload
 def client(service: Literal["xray"], settings: Settings) -> "XRayClient": ...
 
@@ -74,9 +77,11 @@ def opensearch(settings: Settings, *, timeout_s: float = 30) -> "OpenSearch":
     """Make an OpenSearch client: basic authentication, or signed requests for an address on AWS; no retries (ours are per item)."""
     from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
 
+    from tailrace.secrets import secret
+
     auth: Any = None
     if settings.opensearch_user:
-        auth = (settings.opensearch_user, settings.opensearch_password)
+        auth = (settings.opensearch_user, secret(settings.opensearch_password, settings))
     elif settings.opensearch_url.rstrip("/").endswith(".amazonaws.com"):
         auth = Urllib3AWSV4SignerAuth(boto3.Session().get_credentials(), settings.region, "es")
     return OpenSearch(

@@ -18,7 +18,7 @@ from tailrace.errors import FileError, SettingError, nearest
 
 PREFIX: Final = "TAILRACE_"
 CONFIG_NAME: Final = "tailrace.toml"
-HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token"})
+HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "hash_key"})
 """Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
 
 
@@ -49,6 +49,8 @@ class Settings:
     xray_sampling_rate: float = _setting(1.0, "part of the requests that SDKs shall trace by the default sampling rule, 0 to 1")
     xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
     formats: str = _setting("", "folder of the user's own format files")
+    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact); empty: `pipeline.yaml` below home, if it is there")
+    hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
     fields_file: str = _setting("", "file that declares types of attributes; empty: `fields.yaml` below home")
@@ -104,6 +106,11 @@ class Settings:
     def gateway_url(self) -> str:
         """Where the gateway answers."""
         return f"http://{self.gateway_host}:{self.gateway_port}"
+
+    @property
+    def pipeline_path(self) -> Path:
+        """The file of rules for rows."""
+        return Path(self.pipeline) if self.pipeline else self.home / "pipeline.yaml"
 
     @property
     def rules_folder(self) -> Path:

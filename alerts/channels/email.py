@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from alerts.state import Notice
 from tailrace.errors import PermanentError, TransientError
+from tailrace.secrets import secret
 from tailrace.settings import Settings
 
 TIMEOUT_S: Final = 10.0
@@ -38,7 +39,7 @@ class EmailChannel:
             server.starttls()
             server.ehlo()
         if self._settings.smtp_user:
-            server.login(self._settings.smtp_user, self._settings.smtp_password)
+            server.login(self._settings.smtp_user, secret(self._settings.smtp_password, self._settings))
 
 
 def mail_of(notice: Notice, sender: str) -> EmailMessage:

@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 import urllib3
 
 from collectors.collector import Collector
-from collectors.format_file import load_formats
+from collectors.from_settings import collector_from_settings
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
 from tailrace.cli.output import json_option, print_json, print_table, printable
@@ -133,8 +132,7 @@ def _replayer(settings: Settings, letters: DeadLetters) -> Iterator[Callable[[st
         yield lambda identity: _ask_gateway(settings, identity)
         return
     with stream:
-        formats = load_formats(Path(settings.formats) if settings.formats else None)
-        collector = Collector(stream, formats, register, clock, inflate_max_bytes=settings.inflate_max_bytes, region=settings.region)
+        collector = collector_from_settings(settings, stream, register, clock)
         yield lambda identity: _replay(stream, collector, letters, identity)
         stream.flush()
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, Literal, cast
 import click
 
 from collectors.collector import Collector, Summary
-from collectors.format_file import load_formats
+from collectors.from_settings import collector_from_settings, formats_from_settings
 from collectors.lines import Origin
 from collectors.sources.contents import Advance
 from collectors.sources.files import Ingest, LineSource, find_files
@@ -81,13 +81,11 @@ def command(paths: tuple[str, ...], format_name: str, source: str, payload: str 
 def run(settings: Settings, clock: Clock, job: Job, stdin: BinaryIO) -> Report:
     """Ingest, wait until it is in the lake, and compare the ledger with what it was."""
     inputs = _inputs(job.paths)
-    formats = load_formats(Path(settings.formats) if settings.formats else None)
     if job.origin.format:
-        formats.get(job.origin.format)
+        formats_from_settings(settings).get(job.origin.format)
     register, before = AttributeRegister(settings.register_path), open_ledger(settings.ledger_path).hops()
-    register.declare(formats.declared())
     with LocalFirehose(settings, clock, register=register) as stream:
-        collector = Collector(stream, formats, register, clock, settings.inflate_max_bytes, settings.region)
+        collector = collector_from_settings(settings, stream, register, clock)
         source = LineSource(collector, clock, origin=job.origin, patience_s=PATIENCE_S)
         with _advancing(inputs) as advance:
             if job.kind == "lines":

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector, Document, Summary
-from collectors.format import FormatSet
 from collectors.lines import Lines, Origin
-from collectors.steps import Batch
+from collectors.steps import Batch, Work
 from firehose.delivery import DeadLetter, Delivery, MemoryStream
 from tailrace.clock import ManualClock
 from tailrace.errors import TransientError
@@ -56,7 +55,7 @@ def parse(lines: Lines) -> Rows:
 
 def collector(stream: Any = None, parser: Any = parse) -> tuple[Collector, MemoryStream]:
     memory = stream or MemoryStream()
-    return Collector(memory, FormatSet({}), AttributeRegister(), ManualClock(), region="eu-west-1", inflate_max_bytes=1 << 20, parse=parser), memory
+    return Collector(memory, Work(parser), AttributeRegister(), ManualClock(), region="eu-west-1", inflate_max_bytes=1 << 20), memory
 
 
 def payload(messages: Sequence[str], group: str = "g", kind: str = "DATA_MESSAGE") -> bytes:
@@ -221,7 +220,7 @@ SEGMENT = b'{"trace_id": "1-6b02b777-63f651453a9bbc6c80be111a", "id": "390fe48a1
 
 def test_segments_become_spans_and_their_attributes_are_learned() -> None:
     memory, register = MemoryStream(), AttributeRegister()
-    sut = Collector(memory, FormatSet({}), register, ManualClock(), parse=parse)
+    sut = Collector(memory, Work(parse), register, ManualClock())
     summary = sut.collect_spans([SEGMENT, b"bad"], "xray:udp", [DeadLetter("payload", "no header", b"x")])
     assert (summary.payloads, summary.spans, len(summary.dead)) == (3, 1, 2)
     assert list(register.types()) == ["annotation.tenant"]
@@ -277,5 +276,5 @@ def test_a_trace_is_one_event_whatever_payloads_come_at_the_same_time() -> None:
 def test_steps_are_a_tuple_that_can_be_read() -> None:
     from collectors.steps import STEPS
 
-    assert [step.__name__ for step in STEPS] == ["parse", "reconcile"]
+    assert [step.__name__ for step in STEPS] == ["parse", "enrich", "sample", "redact", "reconcile"]
     assert Batch.__doc__

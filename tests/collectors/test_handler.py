@@ -10,9 +10,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from collectors.collector import Collector
-from collectors.format import FormatSet
 from collectors.handler import Handler, lambda_handler, stream_from_settings
 from collectors.lines import Lines
+from collectors.steps import Work
 from firehose.delivery import Delivery, MemoryStream
 from firehose.sinks.amazon_firehose import AmazonFirehose
 from tailrace import aws
@@ -49,7 +49,7 @@ class FailingAt(MemoryStream):
 
 
 def handler(stream: MemoryStream) -> Handler:
-    return Handler(Collector(stream, FormatSet({}), AttributeRegister(), ManualClock(), parse=Rows))
+    return Handler(Collector(stream, Work(Rows), AttributeRegister(), ManualClock()))
 
 
 def data(message: str) -> str:

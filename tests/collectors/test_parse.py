@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.detect import Detector, explain
+from collectors.detect import Detector, explain, of_group
 from collectors.parse import Tally, parse_lines
 from tailrace.fields import AttributeRegister
 from tailrace.forms import arrow_schema
@@ -111,7 +111,7 @@ def test_what_a_source_had_last_is_asked_first_and_changes_no_answer() -> None:
 def test_an_explanation_ends_with_the_format_that_is_chosen() -> None:
     asked = explain(formats(), '{"a":1}', "/aws/lambda/x")
     (first, first_matches, _), (last, last_matches, why) = asked[0], asked[-1]
-    assert (first.name, first_matches) == ("aws.lambda", False)
+    assert (of_group(first, "/aws/lambda/x"), first_matches) == (True, False)
     assert (last.name, last_matches, why) == ("app.json", True, "the line matches its pattern")
     asked = explain(formats(), REPORT, "/aws/lambda/x")
     assert asked[-1][2] == "the log group /aws/lambda/x is its own and the line matches its pattern"

@@ -12,8 +12,7 @@ import streamlit as st
 from alerts.engine import run_rule
 from alerts.rule import AlertText, AnyType, ChannelOptions, Rule
 from alerts.state import AlertState
-from collectors.collector import Collector
-from collectors.format_file import load_formats
+from collectors.from_settings import collector_from_settings
 from collectors.lines import Lines, Origin
 from firehose import LocalFirehose
 from queries.targets import resolve
@@ -69,7 +68,7 @@ def _fill(settings: Settings) -> None:
     clock, register = SystemClock(), AttributeRegister(settings.register_path)
     now_us = clock.now_us()
     with LocalFirehose(settings, clock, register=register) as stream:
-        collector = Collector(stream, load_formats(), register, clock)
+        collector = collector_from_settings(settings, stream, register, clock)
         texts = _lines(now_us)
         ids = pa.array([f"e{number}" for number in range(len(texts))])
         collector.collect_lines(Lines(Origin("cloudwatch:/shop/web", "cloudwatch"), now_us, pa.array(texts), ids, pa.nulls(len(texts), pa.timestamp("us"))))

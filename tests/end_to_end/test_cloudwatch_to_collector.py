@@ -10,11 +10,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from collectors.collector import Collector
-from collectors.format import FormatSet
 from collectors.lines import Lines
 from collectors.sources.checkpoints import Checkpoints
 from collectors.sources.kinesis import KinesisConsumer
 from collectors.sources.kinesis_shards import Boto3Shards
+from collectors.steps import Work
 from collectors.subscriptions.apply import apply, ensure_stream, plan, read_destination
 from collectors.subscriptions.log_groups import Boto3LogGroups, SubscriptionFilter
 from firehose.delivery import MemoryStream
@@ -57,7 +57,7 @@ def test_every_event_arrives_once_also_when_the_consumer_starts_anew(settings: S
     assert [step.action for step in apply(port, plan(port, [GROUP], SubscriptionFilter("tailrace", STREAM)))] == ["done"]
 
     memory, clock, checkpoints = MemoryStream(), ManualClock(), Checkpoints(tmp_path / "kinesis.sqlite")
-    collector = Collector(memory, FormatSet({}), AttributeRegister(), clock, parse=Rows)
+    collector = Collector(memory, Work(Rows), AttributeRegister(), clock)
     now_ms = aws_now_ms()
     for batch in range(3):
         events = [{"timestamp": now_ms + n, "message": f"event {batch} {n}\n"} for n in range(10)]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from collectors.collector import Collector, Document, Summary
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
+from collectors.from_settings import work_with
 from collectors.handler import Handler
 from collectors.lines import Origin
 from collectors.sources.text_lines import EMPTY_RULE, runs
@@ -67,7 +68,7 @@ def formats() -> FormatSet:
 
 def collector() -> tuple[Collector, MemoryStream]:
     stream = MemoryStream()
-    return Collector(stream, formats(), AttributeRegister(), ManualClock(), 1 << 20), stream
+    return Collector(stream, work_with(formats(), AttributeRegister()), AttributeRegister(), ManualClock(), 1 << 20), stream
 
 
 UNITS: tuple[tuple[str, TableName], ...] = (("events", "logs"), ("spans", "spans"), ("metrics", "metrics"))
@@ -170,6 +171,6 @@ def test_ten_thousand_events_of_one_payload_are_rows() -> None:
     stream = MemoryStream()
     events = [{"id": f"{n:056d}", "timestamp": 1_790_000_000_000, "message": LINES[n % 2]} for n in range(10_000)]
     body = json.dumps({"messageType": "DATA_MESSAGE", "logGroup": "g", "logEvents": events}).encode()
-    sut = Collector(stream, formats(), AttributeRegister(), ManualClock())
+    sut = Collector(stream, work_with(formats(), AttributeRegister()), AttributeRegister(), ManualClock())
     assert sut.collect_payload(gzip.compress(body)).events == 10_000
     assert_sound(stream.deliveries)

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector, Summary
-from collectors.format import FormatSet
 from collectors.lines import Lines, Origin
 from collectors.sources import text_lines
 from collectors.sources.files import LineSource, find_files
 from collectors.sources.patience import StoppedError
 from collectors.sources.stdin import ingest_stdin
 from collectors.sources.text_lines import Run, runs
+from collectors.steps import Work
 from firehose.delivery import Delivery, MemoryStream
 from tailrace.clock import ManualClock
 from tailrace.errors import TransientError, UsageError
@@ -48,7 +48,7 @@ class Rows:
 
 def source(stream: Any = None, **options: Any) -> tuple[LineSource, MemoryStream]:
     memory, clock = stream or MemoryStream(), ManualClock()
-    return LineSource(Collector(memory, FormatSet({}), AttributeRegister(), clock, parse=Rows), clock, **options), memory
+    return LineSource(Collector(memory, Work(Rows), AttributeRegister(), clock), clock, **options), memory
 
 
 def messages(stream: MemoryStream) -> list[Any]:

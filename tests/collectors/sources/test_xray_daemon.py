@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.collector import Collector
-from collectors.format import FormatSet
 from collectors.sources.xray_daemon import XRayDaemon, document_of
 from collectors.sources.xray_http import MAX_BODY_BYTES
+from collectors.steps import Work
 from firehose.delivery import Delivery, MemoryStream
 from tailrace.clock import ManualClock, SystemClock
 from tailrace.errors import DecodeError, SettingError, TransientError
@@ -28,7 +28,7 @@ HEADER = b'{"format":"json","version":1}\n'
 
 
 def collector(stream: Any) -> Collector:
-    return Collector(stream, FormatSet({}), AttributeRegister(), SystemClock(), parse=lambda lines: None)  # type: ignore[arg-type,return-value]
+    return Collector(stream, Work(lambda lines: None), AttributeRegister(), SystemClock())  # type: ignore[arg-type,return-value]
 
 
 def document(n: int = 1, **changed: Any) -> bytes:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from collectors.collector import Collector
-from collectors.format import FormatSet
 from collectors.sources.xray_daemon import XRayDaemon
+from collectors.steps import Work
 from firehose.delivery import MemoryStream
 from tailrace.clock import SystemClock
 from tailrace.fields import AttributeRegister
@@ -60,7 +60,7 @@ def stream() -> MemoryStream:
 
 @pytest.fixture
 def daemon(stream: MemoryStream) -> Iterator[XRayDaemon]:
-    collector = Collector(stream, FormatSet({}), AttributeRegister(), SystemClock(), parse=lambda lines: None)  # type: ignore[arg-type,return-value]
+    collector = Collector(stream, Work(lambda lines: None), AttributeRegister(), SystemClock())  # type: ignore[arg-type,return-value]
     with XRayDaemon(collector, "127.0.0.1", 0) as listening:
         yield listening
 

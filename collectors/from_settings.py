@@ -1,0 +1,32 @@
+"""A collector as the settings say: the formats of ours and of the user's, the user's rules, limits, region."""
+
+from functools import partial
+from pathlib import Path
+
+from collectors.collector import Collector
+from collectors.format import FormatSet
+from collectors.format_file import load_formats
+from collectors.parse import parse_lines
+from collectors.rules.rule_file import NO_RULES, Rules, load_rules
+from collectors.steps import Work
+from firehose.delivery import DeliveryStream
+from tailrace.clock import Clock
+from tailrace.fields import AttributeRegister
+from tailrace.settings import Settings
+
+
+def formats_from_settings(settings: Settings) -> FormatSet:
+    """Read the formats that come with Tailrace and those of the user's folder; raises :class:`tailrace.errors.FileError`."""
+    return load_formats(Path(settings.formats) if settings.formats else None)
+
+
+def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock) -> Collector:
+    """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
+    formats = formats_from_settings(settings)
+    register.declare(formats.declared())
+    return Collector(stream, work_with(formats, register, load_rules(settings)), register, clock, settings.inflate_max_bytes, settings.region)
+
+
+def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES) -> Work:
+    """Answer what the steps of a collector work with."""
+    return Work(partial(parse_lines, formats=formats, register=register), rules)
