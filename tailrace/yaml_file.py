@@ -70,8 +70,7 @@ def read_yaml(path: Path) -> Document:
 def parse_yaml(text: bytes, path: str) -> Document:
     """Read a mapping from bytes; ``path`` is the name that errors bear."""
     try:
-        _check_events(text, path)
-        node = yaml.compose(text, Loader=_LOADER)
+        node = _composed(text, path)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise FileError(
@@ -89,9 +88,19 @@ def parse_yaml(text: bytes, path: str) -> Document:
     return Document(path, data, places)
 
 
-def _check_events(text: bytes, path: str) -> None:
+def _composed(text: bytes, path: str) -> yaml.Node | None:
+    """Read with libyaml, and what it does not take again without: the place of the error is better then."""
+    try:
+        _check_events(text, path, _LOADER)
+        return yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError:
+        _check_events(text, path, yaml.SafeLoader)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def _check_events(text: bytes, path: str, loader: Any) -> None:  # noqa: ANN401 - a class of either kind
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=loader):
         mark = event.start_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
