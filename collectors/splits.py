@@ -33,11 +33,11 @@ def address_port(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
 
 
 def request(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
-    """``GET http://shop.example:80/cart?id=1 HTTP/1.1`` becomes method and URL; what is no request line is kept as the URL."""
+    """``GET http://shop.example:80/cart?id=1 HTTP/1.1`` becomes method and URL; what is no request line is kept as the URL, and ``-`` is nothing."""
     method, target = _taken_apart(texts, _REQUEST, ("method", "url"))
     if target.null_count > texts.null_count:
         target = pc.coalesce(target, texts)
-    return {"http.request.method": pc.if_else(pc.equal(method, "-"), None, method), **url(column, target)}
+    return {"http.request.method": _none_if(method, "-"), **url(column, _none_if(target, "-"))}
 
 
 def url(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
@@ -63,7 +63,11 @@ def _without_brackets(texts: AnyArray) -> AnyArray:
 
 
 def _none_if_empty(texts: AnyArray) -> AnyArray:
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+    return _none_if(texts, "")
+
+
+def _none_if(texts: AnyArray, nothing: str) -> AnyArray:
+    return pc.if_else(pc.equal(texts, nothing), None, texts)
 
 
 SPLITS: Final[Mapping[str, Split]] = MappingProxyType({"address_port": address_port, "request": request, "url": url})

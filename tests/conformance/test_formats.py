@@ -17,6 +17,10 @@ FILES = {
     "opensearch-catalog/amazon_elb/data/raw.log": "aws.alb",
     "clo/pipeline/log-processor/test/datafile/elb.log": "aws.alb",
     "clo/pipeline/log-processor/test/datafile/vpcflow.log": "aws.vpc_flow",
+    "opensearch-catalog/amazon_s3/data/raw.log": "aws.s3_access",
+    "clo/pipeline/log-processor/test/datafile/s3.log": "aws.s3_access",
+    "opensearch-catalog/amazon_cloudfront/data/raw.log": "aws.cloudfront",
+    "clo/pipeline/log-processor/test/datafile/cloudfront.log": "aws.cloudfront",
     "elastic-examples/Machine Learning/Security Analytics Recipes/suspicious_login_activity/data/auth.log": "host.syslog_rfc3164",
     "elastic-examples/Common Data Formats/nginx_json_plus_logs/nginxplus_json_logs": "app.json",
     "loghub/Linux/Linux_2k.log": "host.syslog_rfc3164",
@@ -64,11 +68,12 @@ def regression_lines() -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("case", regression_lines(), ids=lambda case: case["name"])
 def test_a_line_that_broke_other_products_is_read(case: dict[str, str]) -> None:
-    if case["type"] == "aws_alb":
+    name = case["type"].replace("_", ".", 1)
+    if name in formats().formats:
         (row,) = rows([case["line"]])
-        assert (row["log.format"], row["parse_status"]) == ("aws.alb", "parsed")
+        assert (row["log.format"], row["parse_status"]) == (name, "parsed")
         assert row["client.address"]
-        assert row["http.response.status_code"]
+        assert "http.response.status_code" in row or '"- - - "' in case["line"]
     elif case["type"] == "trace_id":
         (row,) = rows([json.dumps({"message": "m", "trace_id": case["line"]})])
         assert row["trace_id"] == case["same_as"]

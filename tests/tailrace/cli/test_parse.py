@@ -70,7 +70,7 @@ def test_a_log_group_tells_look_alikes_apart() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--format", "aws.elb", "-"), "did you mean 'aws.alb'"),
+        (("--format", "aws.albb", "-"), "did you mean 'aws.alb'"),
         (("no-such-file",), "no such file or folder: no-such-file"),
     ],
 )
