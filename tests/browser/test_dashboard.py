@@ -20,7 +20,7 @@ IDLE = "!document.querySelector('[data-testid=\"stStatusWidget\"]') && !document
 if program() is None and os.environ.get("CI") != "true":
     pytest.skip("headless Chromium is not installed (package chromium)", allow_module_level=True)
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def dead_bodies(home: Path, kind: str) -> list[bytes]:
     return sorted(letter.body for letter in found if letter is not None)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     with fake_opensearch() as fake, zygote(tmp_path, fake.url) as children:
         fake.poison_ending = POISON
@@ -116,7 +116,7 @@ def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.opensearch
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_real_opensearch_holds_each_event_once_after_kills(tmp_path: Path, opensearch_url: str) -> None:
     client = opensearchpy.OpenSearch([opensearch_url], timeout=60)
     client.indices.delete(index="tailrace-logs-2031.*")

@@ -84,7 +84,7 @@ def _plain(cell: Any) -> Any:
 
 
 @pytest.mark.trino
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_expressions_mean_the_same(on_trino: Ask, here: Ask) -> None:
     """One test for all: a statement on Trino costs most of what it takes."""
     together = on_trino("SELECT " + ", ".join(EXPRESSIONS))[0]
@@ -97,7 +97,7 @@ def test_expressions_mean_the_same(on_trino: Ask, here: Ask) -> None:
 
 
 @pytest.mark.trino
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_statements_mean_the_same(on_trino: Ask, here: Ask) -> None:
     different = [(sql, theirs, ours) for sql in STATEMENTS if (theirs := on_trino(sql)) != (ours := here(sql))]
     assert different == []

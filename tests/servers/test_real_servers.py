@@ -31,7 +31,7 @@ def test_s3_keeps_objects_and_refuses_a_conditional_put_that_lost(s3_server: S3S
 
 
 @pytest.mark.trino
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_trino_answers(trino_url: str) -> None:
     host, _, port = trino_url.removeprefix("http://").partition(":")
     cursor = trino.dbapi.connect(  # type: ignore[no-untyped-call]

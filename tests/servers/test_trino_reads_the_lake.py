@@ -76,7 +76,7 @@ class Ask:
 
 @pytest.mark.trino
 @pytest.mark.s3
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_view_is_right_before_during_and_after_a_merge_and_saved_queries_agree(
     trino_url: str, s3_server: S3Server, store: ObjectStore, tmp_path: Path
 ) -> None:
