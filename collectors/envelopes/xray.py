@@ -36,6 +36,7 @@ MAX_TIME_S: Final = 253_402_300_800
 """The year 10000, where dates end."""
 
 _NS_PER_US: Final = 1_000
+_MAX_LONG: Final = 2**63 - 1
 Document = dict[str, Any]
 
 
@@ -151,7 +152,7 @@ def _row(segment: Document, context: _Context, parent_id: str | None, kind_of_do
         "event_time": start_us,
         "observed_time": context.received_us,
         "end_time": None if in_progress else end_us,
-        "duration_nanos": None if in_progress or end_us is None else max(0, end_us - start_us) * _NS_PER_US,
+        "duration_nanos": None if in_progress or end_us is None else _duration_nanos(start_us, end_us),
         "trace_id": context.trace_id,
         "span_id": span_id,
         "parent_span_id": parent_id,
@@ -187,6 +188,12 @@ def _required_name(segment: Document) -> str:
     if not isinstance(segment.get("name"), str) or not segment["name"]:
         raise _DocumentError("InvalidName", "name is missing or empty", _text(segment.get("id")) or "")
     return as_text(segment["name"])
+
+
+def _duration_nanos(start_us: int, end_us: int) -> int | None:
+    """Answer the duration; ``None`` where it is longer than the 292 years that the column holds."""
+    nanos = max(0, end_us - start_us) * _NS_PER_US
+    return nanos if nanos <= _MAX_LONG else None
 
 
 def _time_us(seconds: object) -> int | None:

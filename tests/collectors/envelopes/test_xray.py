@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collectors.envelopes.xray import SpansRead, segments_to_spans
@@ -281,6 +281,7 @@ MEMBERS = (
 
 
 @given(changed=st.dictionaries(st.sampled_from(MEMBERS), json_values, max_size=5))
+@example(changed={"end_time": 11_018_712_189})
 def test_whatever_optional_members_hold_the_document_is_a_row(changed: dict[str, Any]) -> None:
     found = rows(segment(**changed))
     assert found[0]["span_id"] == "390fe48a1db05a62"
