@@ -115,8 +115,8 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_answered_with_the_nearest() -> None:
-    with pytest.raises(FileError, match=r"aws.elb: no such format \(did you mean 'aws.alb'\?\)"):
-        load_formats().get("aws.elb")
+    with pytest.raises(FileError, match=r"aws.albb: no such format \(did you mean 'aws.alb'\?\)"):
+        load_formats().get("aws.albb")
 
 
 FORMATS = load_formats()
