@@ -38,8 +38,8 @@ def test_a_taken_port_that_was_asked_for_is_an_error_with_the_setting_and_the_pr
 
 def test_a_port_taken_by_udp_alone_is_taken_for_who_needs_udp() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        port = free_port(udp=True)
+        taken.bind(("127.0.0.1", port))
         assert choose_port(Port("gateway_port", port)) == port
         assert choose_port(Port("xray_port", port, udp=True)) != port
         assert str(os.getpid()) in owner_of(port)
