@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray, one_array
+from collectors.arrays import AnyArray, one_array, with_column
 from collectors.attributes import json_objects
 from collectors.rules.conditions import values_of
 from tailrace.schema import FieldType
@@ -48,7 +48,7 @@ def enrich(rows: pa.Table, wanted: Enrichment) -> pa.Table:
         rows = _named(rows, rule)
     found = {name: values for rule in wanted.look_ups for name, values in _looked_up(rows, rule).items()}
     added = {name: (FieldType.KEYWORD, values) for name, values in found.items() if values.null_count < len(values)}
-    return _with(rows, "attributes", json_objects(added, one_array(rows["attributes"]))) if added else rows
+    return with_column(rows, "attributes", json_objects(added, one_array(rows["attributes"]))) if added else rows
 
 
 def _named(rows: pa.Table, rule: ServiceName) -> pa.Table:
@@ -56,7 +56,7 @@ def _named(rows: pa.Table, rule: ServiceName) -> pa.Table:
     if not known.null_count:
         return rows
     found = pc.struct_field(pc.extract_regex(values_of(rows, rule.field).cast(pa.string()), rule.pattern), "service")
-    return _with(rows, "service_name", pc.coalesce(known, pc.if_else(pc.equal(found, ""), None, found)))
+    return with_column(rows, "service_name", pc.coalesce(known, pc.if_else(pc.equal(found, ""), None, found)))
 
 
 def _looked_up(rows: pa.Table, rule: LookUp) -> Mapping[str, AnyArray]:
@@ -64,8 +64,3 @@ def _looked_up(rows: pa.Table, rule: LookUp) -> Mapping[str, AnyArray]:
     nothing: tuple[str | None, ...] = (None,) * len(rule.attributes)
     found: Sequence[Sequence[str | None]] = [rule.values.get(str(value), nothing) for value in coded.dictionary.to_pylist()]
     return {name: pa.array([values[number] or None for values in found], pa.string()).take(coded.indices) for number, name in enumerate(rule.attributes)}
-
-
-def _with(rows: pa.Table, column: str, values: AnyArray) -> pa.Table:
-    at = rows.schema.get_field_index(column)
-    return rows.set_column(at, rows.schema.field(at), values)

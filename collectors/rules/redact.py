@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
-from collectors.arrays import AnyArray, one_array
+from collectors.arrays import one_array, with_column
 from tailrace.schema import LOGS, FieldType
 
 PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
@@ -92,7 +92,7 @@ class Redactor:
         mended = [self._mended_text(str(text), counts) for text in texts.take(pa.array(hits)).to_pylist()]
         mask = np.zeros(len(texts), bool)
         mask[hits] = True
-        return _with(rows, column, pc.replace_with_mask(texts, pa.array(mask), pa.array(mended, pa.string())))
+        return with_column(rows, column, pc.replace_with_mask(texts, pa.array(mask), pa.array(mended, pa.string())))
 
     @property
     def _secrets(self) -> Redaction | None:
@@ -189,8 +189,3 @@ def _network(address: str) -> str:
     except ValueError:
         return address
     return str(ipaddress.ip_network((own, _PREFIX_BITS[own.version]), strict=False).network_address)
-
-
-def _with(rows: pa.Table, column: str, values: AnyArray) -> pa.Table:
-    at = rows.schema.get_field_index(column)
-    return rows.set_column(at, rows.schema.field(at), values)
