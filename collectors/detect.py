@@ -1,10 +1,12 @@
 """Finds the format of each line: what the user said, else the first format whose pattern it matches; plain text is everybody's last.
 
 Formats are asked in the order of their ranks; a log group that a format is written to makes it ten ranks better, which tells look-alikes apart and lets nothing general go before what is
-unmistakable. A line's format never depends on its neighbours: all patterns are looked for in one pass over a line (``re2.Set``). A few lines of a batch are looked at first; where they are all of one
-format that is unmistakable (a rank below 40), one look at the whole column shows which lines are its own, and only the others are looked at one by one.
+unmistakable. A line's format never depends on its neighbours. They only decide what is asked first: a few lines of a batch are looked at, and whether the others are of the format that most of these
+have is asked of the whole column: they match its pattern, and, where it is not unmistakable (a rank from 40), surely none of the patterns that come before it (``collectors.screen``). The lines that
+are left are looked at one by one, with all patterns in one pass (``re2.Set``).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +20,7 @@ import re2
 from collectors.arrays import AnyArray
 from collectors.format import Format, FormatSet
 from collectors.lines import Origin
+from collectors.screen import Screen
 
 FALLBACK: Final = "text.plain"
 GENERAL: Final = 40
@@ -26,6 +29,9 @@ GENERAL: Final = 40
 GROUP_BONUS: Final = 10
 LOOKED_AT: Final = 8
 MAX_REMEMBERED: Final = 10_000
+MAX_SCREENS: Final = 8
+"""A set of patterns that come before a format is used for all log groups that have the same; there are few."""
+
 MAX_MEMORY: Final = 64 * 1024 * 1024
 """What the automaton of all patterns may take; with less it is made anew again and again."""
 
@@ -48,6 +54,7 @@ class Detector:
         options = re2.Options()
         options.max_mem = MAX_MEMORY
         self._orders: dict[str, Sequence[int]] = {}
+        self._screens: dict[frozenset[int], Screen] = {}
         self._patterns = re2.Set.SearchSet(options)
         for one in self._asked:
             self._patterns.Add(one.line)
@@ -59,15 +66,12 @@ class Detector:
         if origin.format:
             return [Group(self._formats.get(origin.format), everything, "the format was said")]
         order = self._order(origin)
-        groups: list[Group] = []
-        left, texts = everything, lines
-        sure = self._one_format(order, lines)
-        if sure is not None:
-            mine = _matches(sure, lines)
-            groups.append(Group(sure, everything[mine], _why(sure, origin)))
-            left = everything[~mine]
-            texts = lines.take(pa.array(left)) if len(left) else texts
-        return [*groups, *self._one_by_one(order, origin, left, texts)] if len(left) else groups
+        most = self._most(order, lines)
+        mine = self._column_of(most, order, lines)
+        one = self._formats.get(FALLBACK) if most is None else self._asked[most]
+        groups = [Group(one, everything[mine], _why(one, origin))] if mine.any() else []
+        left = everything[~mine]
+        return [*groups, *self._one_by_one(order, origin, left, lines.take(pa.array(left)))] if len(left) else groups
 
     def candidates(self, origin: Origin) -> list[Format]:
         """List the formats in the order in which they are asked."""
@@ -83,12 +87,27 @@ class Detector:
             self._orders[origin.log_group] = np.argsort(np.argsort(ranks, kind="stable"), kind="stable").tolist()
         return self._orders[origin.log_group]
 
-    def _one_format(self, order: Sequence[int], lines: AnyArray) -> Format | None:
-        """Answer the format of some of the lines, if they are all of one that is unmistakable."""
+    def _most(self, order: Sequence[int], lines: AnyArray) -> int | None:
+        """Answer the format that most of a few lines have."""
         step = max(len(lines) // LOOKED_AT, 1)
-        found = {self._find(order, str(text)) for text in lines[::step]}
-        number = found.pop() if len(found) == 1 else None
-        return None if number is None or self._asked[number].rank >= GENERAL else self._asked[number]
+        return Counter(self._find(order, str(text)) for text in lines[::step]).most_common(1)[0][0] if len(lines) else None
+
+    def _column_of(self, number: int | None, order: Sequence[int], lines: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """Answer which lines are surely of a format."""
+        if number is None:
+            return ~self._screen(frozenset(range(len(self._asked)))).may_match(lines)
+        own = _matches(self._asked[number], lines)
+        if self._asked[number].rank < GENERAL:
+            return own
+        before = frozenset(other for other in range(len(self._asked)) if order[other] < order[number])
+        return own & ~self._screen(before).may_match(lines)
+
+    def _screen(self, numbers: frozenset[int]) -> Screen:
+        if numbers not in self._screens:
+            if len(self._screens) >= MAX_SCREENS:
+                self._screens.clear()
+            self._screens[numbers] = Screen([self._asked[number].line for number in sorted(numbers)])
+        return self._screens[numbers]
 
     def _one_by_one(self, order: Sequence[int], origin: Origin, left: "np.ndarray[tuple[int], np.dtype[np.int64]]", texts: AnyArray) -> list[Group]:
         found: dict[int | None, list[int]] = {}
@@ -96,11 +115,8 @@ class Detector:
             found.setdefault(self._find(order, str(text)), []).append(number)
         groups: list[Group] = []
         for format_number, numbers in found.items():
-            if format_number is None:
-                groups.append(Group(self._formats.get(FALLBACK), np.array(numbers), "no other format's pattern matches"))
-            else:
-                one = self._asked[format_number]
-                groups.append(Group(one, np.array(numbers), _why(one, origin)))
+            one = self._formats.get(FALLBACK) if format_number is None else self._asked[format_number]
+            groups.append(Group(one, np.array(numbers), _why(one, origin)))
         return groups
 
     def _find(self, order: Sequence[int], text: str) -> int | None:
@@ -125,6 +141,8 @@ def _matches(one: Format, texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[n
 
 
 def _why(one: Format, origin: Origin) -> str:
+    if one.name == FALLBACK:
+        return "no other format's pattern matches"
     group = f"the log group {origin.log_group} is its own and " if of_group(one, origin.log_group) else ""
     return f"{group}the line matches its pattern"
 
@@ -139,4 +157,5 @@ def explain(formats: FormatSet, line: str, log_group: str = "") -> Sequence[tupl
         asked.append((one, matches, _why(one, origin) if matches else f"the line does not match {one.line}"))
         if matches:
             return asked
-    return [*asked, (formats.get(FALLBACK), True, "no other format's pattern matches")]
+    fallback = formats.get(FALLBACK)
+    return [*asked, (fallback, True, _why(fallback, origin))]

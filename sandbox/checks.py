@@ -5,6 +5,7 @@ A check is a callable without arguments that answers within about a second, and 
 
 import errno
 import http.client
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from tailrace.errors import SettingError
 
 Check = Callable[[], bool]
 TIMEOUT_S: Final = 1.0
+LEAST_PORT: Final = 10_000
+USUAL_FIRST_OF_CONNECTIONS: Final = 32_768
+"""What Linux begins with where nobody set it, and where it cannot be read."""
+
 EMULATOR_HEALTH: Final = "/healthz"
 """Where ``sandbox.emulator`` says that it is up."""
 
@@ -78,12 +83,19 @@ def choose_port(port: Port) -> int:
 
 def free_port(host: str = "127.0.0.1", *, udp: bool = False) -> int:
     """Answer a port that is free now, for TCP and, where asked for, for UDP too."""
+    return free_ports(1, host, udp=udp)
+
+
+def free_ports(count: int, host: str = "127.0.0.1", *, udp: bool = False) -> int:
+    """Answer the first of so many free ports in a row.
+
+    They are below those that the system gives to connections (ip(7)), where no connection that happens to be made takes one between this answer and its use.
+    """
+    span = range(LEAST_PORT, max(_first_of_connections(), LEAST_PORT + 2 * count) - count)
     while True:
-        with socket.socket() as listener:
-            listener.bind((host, 0))
-            number = int(listener.getsockname()[1])
-        if not udp or _can_bind(host, number, socket.SOCK_DGRAM):
-            return number
+        first = span[secrets.randbelow(len(span))]
+        if all(_is_free(Port("", number, udp=udp, host=host)) for number in range(first, first + count)):
+            return first
 
 
 def owner_of(port: int) -> str:
@@ -111,6 +123,13 @@ def _can_bind(host: str, number: int, kind: socket.SocketKind) -> bool:
                 return False
             raise
         return True
+
+
+def _first_of_connections() -> int:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    except (OSError, ValueError):
+        return USUAL_FIRST_OF_CONNECTIONS
 
 
 _LISTEN: Final = "0A"

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 import sandbox
-from sandbox.checks import EMULATOR_HEALTH, Port, choose_port, free_port, http_ok
+from sandbox.checks import EMULATOR_HEALTH, Port, choose_port, free_port, free_ports, http_ok
 from sandbox.incidents import Board, board_path, write_board
 from sandbox.supervisor import Part, Supervisor
 from tailrace.clock import US_PER_MINUTE, Clock, SystemClock
@@ -110,15 +110,6 @@ def choose(loaded: Loaded) -> Stack:
 def _port(loaded: Loaded, name: str) -> int:
     host = {"gateway_port": loaded.settings.gateway_host, "xray_port": loaded.settings.xray_host}.get(name, loaded.settings.dashboard_host)
     return choose_port(Port(name, getattr(loaded.settings, name), loaded.origins[name] != "default", udp=name == "xray_port", host=host))
-
-
-def free_ports(count: int) -> int:
-    """Answer the first of so many free ports in a row."""
-    while True:
-        first = free_port()
-        row = range(first, first + count)
-        if row[-1] < 65_536 and all(choose_port(Port("", number)) == number for number in row):
-            return first
 
 
 def ingest_parts(stack: Stack) -> tuple[Part, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from sandbox.checks import free_port
+from sandbox.checks import free_port, free_ports
 from sandbox.servers.opensearch import start_opensearch
 from sandbox.servers.running import RunningServer, ServerName, missing
 from sandbox.servers.s3 import ACCESS_KEY, PORTS, SECRET_KEY, start_s3
@@ -62,7 +62,7 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server with the bucket ``lake``."""
     folder: Path = tmp_path_factory.mktemp("s3")
-    for url in _run("s3", lambda: start_s3(folder, _port_with_room())):
+    for url in _run("s3", lambda: start_s3(folder, free_ports(PORTS))):
         _make_bucket(url)
         yield S3Server(url)
 
@@ -72,11 +72,6 @@ def trino_url(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> 
     """The address of a real Trino node whose catalog ``lake`` lies on the S3 server."""
     folder: Path = tmp_path_factory.mktemp("trino")
     yield from _run("trino", lambda: start_trino(folder, free_port(), s3_server.url, s3_server.bucket))
-
-
-def _port_with_room() -> int:
-    """A free port whose next ones, and those 10,000 above, are valid too."""
-    return next(port for port in (free_port() for _ in range(1000)) if port + PORTS + 10_000 < 65_536)
 
 
 def _make_bucket(url: str) -> None:

@@ -11,8 +11,8 @@ from sandbox.servers.running import RunningServer, ServerError, launch, missing,
 ACCESS_KEY: Final = "test"
 SECRET_KEY: Final = "testtest"
 READY_WITHIN_S: Final = 60.0
-PORTS: Final = 4
-"""It takes so many ports: that of S3 and the three after it; and 10,000 above each of the last three for gRPC."""
+PORTS: Final = 8
+"""It takes so many ports: that of S3 and the seven after it."""
 
 
 def start_s3(folder: Path, port: int) -> RunningServer:
@@ -34,9 +34,11 @@ def start_s3(folder: Path, port: int) -> RunningServer:
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         "-s3",
-        f"-s3.port={port}",
         f"-s3.config={folder / 's3.json'}",
     ]
-    own_ports = [f"-master.port={port + 1}", f"-volume.port={port + 2}", f"-filer.port={port + 3}"]
+    own_ports = [f"-{part}.port={port + number}" for number, part in enumerate(("s3", "master", "volume", "filer"))]
+    grpc_ports = [f"-{part}.port.grpc={port + 4 + number}" for number, part in enumerate(("s3", "master", "volume", "filer"))]
     small = ["-volume.max=50", "-master.volumeSizeLimitMB=256", "-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    return launch([*command, *own_ports, *small], folder / "s3.log", f"http://127.0.0.1:{port}", tcp_open("127.0.0.1", port), READY_WITHIN_S, folder=folder)
+    return launch(
+        [*command, *own_ports, *grpc_ports, *small], folder / "s3.log", f"http://127.0.0.1:{port}", tcp_open("127.0.0.1", port), READY_WITHIN_S, folder=folder
+    )

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sandbox.checks import Port, choose_port, free_port, http_ok, owner_of
+from sandbox.checks import Port, choose_port, free_port, free_ports, http_ok, owner_of
 from tailrace.errors import SettingError
 
 
@@ -20,6 +20,19 @@ def listener() -> socket.socket:
 def test_a_free_port_is_taken_as_wanted() -> None:
     wanted = free_port()
     assert choose_port(Port("gateway_port", wanted, asked_for=True)) == wanted
+
+
+def test_five_ports_in_a_row_are_free() -> None:
+    first = free_ports(5)
+    for number in range(first, first + 5):
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", number))
+
+
+def test_free_ports_are_not_of_those_that_connections_are_given() -> None:
+    with listener() as server, socket.create_connection(server.getsockname()) as connection:
+        given = connection.getsockname()[1]
+    assert all(free_port() < given for _ in range(100))
 
 
 def test_another_port_is_chosen_where_nobody_asked_for_the_taken_one() -> None:

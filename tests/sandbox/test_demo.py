@@ -7,7 +7,7 @@ import pytest
 
 from alerts.rule_file import read_rules
 from sandbox import demo
-from sandbox.demo import EXAMPLE_RULES, HISTORY_US, Stack, choose, demo_parts, free_ports, ingest_parts, prepare, read_seen, write_seen
+from sandbox.demo import EXAMPLE_RULES, HISTORY_US, Stack, choose, demo_parts, ingest_parts, prepare, read_seen, write_seen
 from sandbox.incidents import board_path, read_board
 from sandbox.supervisor import Supervisor
 from tailrace.clock import US_PER_MINUTE, US_PER_S, ManualClock
@@ -53,13 +53,6 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(demo, "EXTRAS", ("click", "no_such_package"))
     with pytest.raises(SettingError, match=r"not installed \(no_such_package\): pip install 'tailrace\[sandbox\]'"):
         choose(load({"home": tmp_path}, environment={}))
-
-
-def test_five_ports_in_a_row_are_free() -> None:
-    first = free_ports(5)
-    for number in range(first, first + 5):
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", number))
 
 
 def test_every_part_gets_every_setting_and_no_real_credentials(tmp_path: Path) -> None:
