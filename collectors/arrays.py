@@ -24,6 +24,16 @@ def texts_bytes(texts: AnyArray) -> Bytes:
     return np.frombuffer(memoryview(data), np.uint8)[ends[texts.offset] : ends[texts.offset + len(texts)]]
 
 
+def first_bytes(texts: AnyArray) -> Bytes:
+    """Answer the first byte of each text; of an empty one 0."""
+    _, offsets, data = texts.buffers()
+    if data is None or offsets is None or not data.size:
+        return np.zeros(len(texts), np.uint8)
+    ends = np.frombuffer(memoryview(offsets), np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    starts = np.minimum(ends[:-1], data.size - 1)
+    return np.where(ends[1:] > ends[:-1], np.frombuffer(memoryview(data), np.uint8)[starts], np.uint8(0))
+
+
 def one_array(column: AnyChunked) -> AnyArray:
     """Answer a column of a table as one array."""
     chunks: list[AnyArray] = column.chunks

@@ -37,8 +37,7 @@ class Screen:
         """Answer for each line whether it may match."""
         if self._nothing or self._blind:
             return np.full(len(lines), self._blind)
-        starts = np.arange(0, len(lines) + LINES_A_RUN, LINES_A_RUN, dtype=np.int32)
-        starts[-1] = len(lines)
-        runs = pc.binary_join(pa.ListArray.from_arrays(pa.array(starts), lines), "\n").cast(pa.binary())
+        starts = np.append(np.arange(0, len(lines), LINES_A_RUN), len(lines))
+        runs = pc.binary_join(pa.ListArray.from_arrays(pa.array(starts, pa.int32()), lines), "\n").cast(pa.binary())
         found = np.array([self._pattern.search(run) is not None for run in runs.to_pylist()], dtype=bool)
         return found.repeat(LINES_A_RUN)[: len(lines)]

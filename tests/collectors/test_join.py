@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import join
+from collectors.arrays import first_bytes
 from collectors.join import join_lines
 from collectors.lines import Lines
 from tests.collectors.readers.samples import lines_of
@@ -85,3 +86,27 @@ def test_every_line_is_in_one_event_in_order(texts: list[str]) -> None:
     found: Lines = join_lines(lines_of(texts))
     assert "\n".join(map(str, found.text.to_pylist())) == "\n".join(texts)
     assert len(set(found.event_id.to_pylist())) == len(found)
+
+
+@given(st.lists(st.text(" \tCS.-gDT}])aé{2", max_size=4)), st.integers(0, 3))
+def test_the_first_bytes_of_lines_are_what_they_begin_with(texts: list[str], skipped: int) -> None:
+    column = pa.array(texts, pa.string()).slice(skipped)
+    assert first_bytes(column).tolist() == [(text.encode() or b"\0")[0] for text in texts[skipped:]]
+
+
+@pytest.mark.parametrize("byte", range(1, 256))
+def test_a_run_is_looked_at_if_any_of_its_lines_may_go_on(byte: int) -> None:
+    ends = (
+        " x",
+        "aused by: ",
+        "uppressed: ",
+        ".. 1 more",
+        "- End of ",
+        "oroutine 1 [",
+        "uring handling of the above exception",
+        "he above exception was the direct cause",
+        "",
+        ";",
+    )
+    lines = pa.array([bytes([byte]).decode("latin-1") + end for end in ends])
+    assert join._matching(lines, join._GOES_ON).any() <= join._GOES_ON_FIRST[byte]
