@@ -20,7 +20,7 @@ COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
         "span_id": FieldType.KEYWORD,
     }
 )
-SPLIT_TYPES: Final = ("address_port", "request", "url")
+SPLIT_TYPES: Final = ("address", "address_port", "request", "url")
 """A column of these types becomes several fields: see ``collectors.splits``."""
 
 SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.query"
@@ -28,7 +28,10 @@ SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something; with ``decode`` they are percent-encoded as in a URL."""
+    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something; with ``decode`` they are percent-encoded as in a URL.
+
+    Of what is an address or else a host's name, names become the attribute ``host``.
+    """
 
     source: str
     field: str = ""
@@ -39,12 +42,14 @@ class Column:
     port: str = ""
     one_of: tuple[str, ...] = ()
     decode: bool = False
+    host: str = ""
 
     @property
     def target(self) -> str:
         """What it becomes, as searches name it."""
         if self.type in SPLIT_TYPES:
-            return ", ".join(name for name in (self.field, self.port) if name) or SPLIT_FIELDS
+            host = f"attributes.{self.host}" if self.host else ""
+            return ", ".join(name for name in (self.field, self.port, host) if name) or SPLIT_FIELDS
         return self.field or f"attributes.{self.attribute}"
 
 
@@ -115,7 +120,8 @@ class FormatSet:
     def declared(self) -> dict[str, FieldType]:
         """Answer the attributes that the formats declare, and their types."""
         found = [column for one in self for column in one.columns if column.attribute]
-        return {column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}
+        hosts = {column.host: FieldType.KEYWORD for one in self for column in one.columns if column.host}
+        return {**hosts, **{column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}}
 
 
 def ordered(formats: Iterable[Format]) -> FormatSet:

@@ -7,7 +7,7 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     detect: {log_groups: [pattern], line: pattern, rank: n}      RE2; lower ranks are asked first
     reader: delimited | json | key_value | pattern | xml | plain
     options: {...}                     of the reader
-    columns: [{source, field | attribute, type, scale, null, one_of}]     what a source column becomes
+    columns: [{source, field | attribute, type, scale, null, one_of, decode, port, host}]     what a source column becomes
     time: {source, form}               the line's own time; several sources are joined by blanks; a form with % is one of strptime
     severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number; `words` are the log's own (`*`: all others),
                                        with form `threshold` numbers from which on a severity holds
@@ -59,7 +59,7 @@ GIVEN: Final = frozenset({"event_id", "revision", "log.format", "log.source", "s
 """Fields that no format fills."""
 
 _TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "names", "columns", "time", "severity", "message", "constants", "tests")
-_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "one_of", "decode")
+_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "host", "one_of", "decode")
 _MAX_PATTERN: Final = 4_000
 
 
@@ -159,6 +159,7 @@ def _column(document: Document, number: int) -> Column:
         port=str(data.get("port", "")),
         one_of=one_of,
         decode=bool(data.get("decode", False)),
+        host=_host(document, number, kind),
     )
 
 
@@ -170,12 +171,22 @@ def _texts(document: Document, number: int, key: str, default: tuple[str, ...]) 
 
 
 def _check_split(document: Document, number: int, kind: str) -> None:
-    """An address with a port needs the field that the address becomes; a port, if it has one, is a field too."""
+    """An address needs the field that it becomes; a port, if it has one, is a field too."""
     data = document.at("columns", number)
-    if kind == "address_port" and not data.get("field"):
-        raise document.error("a column of type address_port needs a field", "columns", number)
+    if kind in {"address", "address_port"} and not data.get("field"):
+        raise document.error(f"a column of type {kind} needs a field", "columns", number)
     if port := data.get("port"):
         _check_field(document, port, FITTING["long"], "columns", number, "port")
+
+
+def _host(document: Document, number: int, kind: str) -> str:
+    """Answer the attribute that names become: the one that is said, else that beside the field, such as ``client.host``."""
+    data = document.at("columns", number)
+    if kind != "address":
+        if "host" in data:
+            raise document.error("only a column of type address has a host", "columns", number, "host")
+        return ""
+    return str(data.get("host", "")) or f"{str(data['field']).removesuffix('.address')}.host"
 
 
 def _check_field(document: Document, name: object, fitting: frozenset[FieldType], *where: str | int) -> None:

@@ -6,6 +6,7 @@ from collectors.format import COLUMN_TYPES, SPLIT_TYPES, TIME_FORMS, Format
 from collectors.format_file import load_formats
 
 SPLIT_MEANING = {
+    "address": "an address, or a host's name, which becomes the attribute that `host` names",
     "address_port": "an address with a port behind a colon",
     "request": "method, URL and protocol",
     "url": "a URL",

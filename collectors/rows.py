@@ -69,7 +69,8 @@ def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: F
         return
     if column.type in SPLIT_TYPES:
         for name, values in SPLITS[column.type](column, texts).items():
-            _take_up(work, one, Column(name, field=name, type=_type_of(name), nulls=()), values, found)
+            part = Column(name, field=name, type=_type_of(name), nulls=()) if name in KINDS else Column(name, attribute=name, nulls=())
+            _take_up(work, one, part, values, found)
         return
     values, bad = _one_of(column, texts) if column.one_of else CASTS[column.type](texts)
     values = _scaled(values, column.scale)

@@ -1,4 +1,4 @@
-"""Columns that become several fields: an address with a port, a request line, a URL.
+"""Columns that become several: an address or a host's name, an address with a port, a request line, a URL.
 
 Each is taken apart by a strict pattern that RE2 can run in one pass, and what that does not match by a tolerant one, several times slower.
 """
@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
+from collectors.columns import to_ip
 from collectors.format import Column
 
 _ADDRESS_PORT: Final = (r"^(?P<address>[0-9.]+):(?P<port>[0-9]+)$", r"^(?P<address>.*?)(?::(?P<port>[0-9]{1,5}))?$")
@@ -23,6 +24,12 @@ _URL: Final = (
 )
 
 Split = Callable[[Column, AnyArray], Mapping[str, AnyArray]]
+
+
+def address(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
+    """``10.0.0.1`` becomes the column's field, ``cloudtrail.amazonaws.com`` its ``host`` attribute."""
+    addresses, others = to_ip(texts)
+    return {column.field: addresses} if others is None else {column.field: addresses, column.host: pc.if_else(others, texts, None)}
 
 
 def address_port(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
@@ -70,4 +77,4 @@ def _none_if(texts: AnyArray, nothing: str) -> AnyArray:
     return pc.if_else(pc.equal(texts, nothing), None, texts)
 
 
-SPLITS: Final[Mapping[str, Split]] = MappingProxyType({"address_port": address_port, "request": request, "url": url})
+SPLITS: Final[Mapping[str, Split]] = MappingProxyType({"address": address, "address_port": address_port, "request": request, "url": url})

@@ -67,6 +67,8 @@ def read(text: str) -> Format:
             "field: client.address, port: client.prt, type: address_port",
             "shop.yaml:13:41: no such field of the schema: client.prt (did you mean 'client.port'?)",
         ),
+        ("attribute: order.id, type: long", "attribute: order.id, type: address", "shop.yaml:13:5: a column of type address needs a field"),
+        ("type: long,", "type: long, host: a.b,", "shop.yaml:13:51: only a column of type address has a host"),
         ("bad: ERROR", "bad: EROR", "shop.yaml:11:35: no such severity: EROR (did you mean 'ERROR'?)"),
         ("service.name", "service.nam", "shop.yaml:15:13: no such field of the schema: service.nam (did you mean 'service.name'?)"),
         ("duration_s: 0.0415", "duraton_s: 0.0415", "shop.yaml:18:11: no such field of the schema: duraton_s (did you mean 'duration_s'?)"),
@@ -89,6 +91,19 @@ def test_a_mistake_is_named_with_its_place(old: str, new: str, message: str) -> 
     with pytest.raises(FileError) as caught:
         read(GOOD.replace(old, new, 1))
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(("said", "attribute"), [("", "client.host"), (", host: order.from", "order.from")])
+def test_an_address_is_one_or_the_name_of_a_host(said: str, attribute: str) -> None:
+    one = read(
+        GOOD.replace("(?P<id>[0-9]+)", "(?P<id>.+)").replace("attribute: order.id, type: long, one_of: []", f"field: client.address, type: address{said}")
+    )
+    formats = load_formats().having(one)
+    assert formats.declared()[attribute] is FieldType.KEYWORD
+    named, known, nothing = (row_of(f"ORDER {text} 41.5", formats) for text in ("sts.amazonaws.com", "2001:DB8:0::1", "-"))
+    assert (named.get("client.address"), named["attributes"], named["parse_status"]) == (None, f'{{"{attribute}":"sts.amazonaws.com"}}', "parsed")
+    assert (known["client.address"], known.get("attributes")) == ("2001:db8::1", None)
+    assert (nothing.get("client.address"), nothing.get("attributes")) == (None, None)
 
 
 def test_a_good_file_is_read_and_its_tests_run() -> None:
