@@ -1,7 +1,7 @@
 """CloudWatch payloads to Parquet in one process, beside Logprep doing the same, in turns.
 
 ``python -m benchmarks.ingest child KIND FILE FOLDER`` is one measurement of ours: gzip bytes in, through ``Collector.collect_payloads``, Parquet of the lake's columns out (zstd, bloom
-filters on ids), one thread, no spool and no fsync. Each measurement is a process of its own, so that its peak memory is its own.
+filters on ids), a thread that reads and one that writes, no spool and no fsync. Each measurement is a process of its own, so that its peak memory is its own.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,7 +23,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.payloads import EVENTS_A_PAYLOAD, payloads
+from benchmarks.payloads import EVENTS_A_PAYLOAD, LINES, payloads
 from collectors.collector import Collector
 from collectors.format_file import load_formats
 from collectors.from_settings import work_with
@@ -40,6 +41,7 @@ PEER_PAYLOADS: Final = 50
 BYTES_A_FILE: Final = 32 * 1024 * 1024
 """Of columns in memory; about 40,000 application events, as many as Logprep's side writes at a time."""
 
+PEER_KINDS: Final = ("app", "vpc", "alb")
 WARM_UP: Final = 10
 """Payloads that go the whole way before the clock runs, on both sides."""
 
@@ -86,10 +88,12 @@ def _figure(run: Run, name: str) -> float:
 
 
 class ParquetFolder:
-    """A delivery stream that writes parts of the lake, without a spool before it."""
+    """A delivery stream that writes parts of the lake, without a spool before it: one part at a time, in a thread of its own, while the next rows are read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._waiting = folder, list[pa.Table]()
+        self._writer, self._written = ThreadPoolExecutor(1), Future[None]()
+        self._written.set_result(None)
         self.rows = self.failed = self.bytes = self._files = 0
 
     def put(self, delivery: Delivery) -> None:
@@ -97,14 +101,20 @@ class ParquetFolder:
         if table := delivery.tables.get("logs"):
             self._waiting.append(table)
         if sum(table.nbytes for table in self._waiting) >= BYTES_A_FILE:
-            self.flush()
+            self._hand_over()
 
     def flush(self) -> None:
-        """Write what waits."""
-        if not self._waiting:
-            return
-        rows = pa.concat_tables(self._waiting)
-        self._waiting = []
+        """Write what waits, and wait for it."""
+        self._hand_over()
+        self._written.result()
+
+    def _hand_over(self) -> None:
+        self._written.result()
+        if self._waiting:
+            self._written = self._writer.submit(self._write, pa.concat_tables(self._waiting))
+            self._waiting = []
+
+    def _write(self, rows: pa.Table) -> None:
         self.rows += rows.num_rows
         self.failed += pc.sum(pc.equal(rows["parse_status"], "failed")).as_py()
         for _, part in by_hour(rows):
@@ -150,20 +160,21 @@ def write_payloads(kind: str, count: int, path: Path) -> None:
             file.write(len(payload).to_bytes(4, "big") + payload)
 
 
-def measure(rounds: int = ROUNDS, kinds: Sequence[str] = ("app", "vpc", "alb"), count: int = PAYLOADS) -> tuple[list[Result], str]:
+def measure(rounds: int = ROUNDS, kinds: Sequence[str] = tuple(LINES), count: int = PAYLOADS) -> tuple[list[Result], str]:
     """Measure all sides in turns; answer the results, and why Logprep is not among them (empty: it is)."""
     peer, reason = logprep_python()
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as name:
         folder = Path(name)
         for kind in kinds:
             write_payloads(kind, count, folder / f"{kind}.payloads")
-        write_payloads("app", PEER_PAYLOADS, folder / "peer.payloads")
+            if kind in PEER_KINDS:
+                write_payloads(kind, PEER_PAYLOADS, folder / f"peer-{kind}.payloads")
         found: dict[tuple[str, str], list[Run]] = {}
         for _ in range(rounds):
             for kind in kinds:
                 found.setdefault(("tailrace", kind), []).append(_run([sys.executable, "-m", "benchmarks.ingest", "child", kind], folder / f"{kind}.payloads"))
-                if kind == "app" and peer:
-                    found.setdefault(("logprep", kind), []).append(_run([str(peer), str(PEER)], folder / "peer.payloads"))
+                if kind in PEER_KINDS and peer:
+                    found.setdefault(("logprep", kind), []).append(_run([str(peer), str(PEER), kind], folder / f"peer-{kind}.payloads"))
     return [Result(side, kind, runs) for (side, kind), runs in found.items()], reason
 
 

@@ -12,7 +12,15 @@ from benchmarks.payloads import BAD_EVERY, EVENTS_A_PAYLOAD
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
 TITLE: Final = "# Performance\n\nMade by `make bench`; numbers of one machine, to be compared with each other.\n"
-LINES: Final = {"app": "application JSON, 380 B", "vpc": "VPC flow logs, 105 B", "alb": "load balancer, 650 B"}
+LINES: Final = {
+    "app": "application JSON, 380 B",
+    "vpc": "VPC flow logs, 105 B",
+    "alb": "load balancer, 650 B",
+    "cloudtrail": "CloudTrail, 1,400 B",
+    "cloudfront": "CloudFront, 400 B",
+    "s3": "S3 access, 540 B",
+    "nginx": "nginx, 200 B",
+}
 SIDES: Final = {"tailrace": "Tailrace", "logprep": f"Logprep {LOGPREP}"}
 
 
@@ -47,8 +55,8 @@ def _notes(results: Sequence[Result], reason: str) -> list[str]:
     how = f"""Medians of {len(results[0].runs)}, sides in turns, each measurement a process of its own. {events():,} events in {PAYLOADS:,} payloads of {EVENTS_A_PAYLOAD} (Logprep:
 {PEER_PAYLOADS} payloads), one line in {BAD_EVERY:,} cut off in the middle; both sides keep it as a row that says so."""
     what = """From gzip bytes to closed files: inflating, envelope, detection of the format, parsing, attributes as JSON text, severity and trace ids normalised, zstd Parquet with bloom
-filters on ids. One thread, no spool, no fsync. Ours is `Collector.collect_payloads`, Logprep's is `Pipeline.process_event` with decoder, field manager, resolver, dissector, adder and
-dropper, and the same libraries around it (isal, msgspec, orjson, pyarrow with the same options): `benchmarks/logprep_peer.py`. Its queues, metrics and outputs are left out, in its favour."""
+filters on ids. A thread reads and one writes, on both sides; no spool, no fsync. Ours is `Collector.collect_payloads`, Logprep's is `Pipeline.process_event` with decoder, field manager, resolver, dissector, adder and
+dropper (of text lines: dissector and adder), and the same libraries around it (isal, msgspec, orjson, pyarrow with the same options): `benchmarks/logprep_peer.py`. Its queues, metrics and outputs are left out, in its favour."""
     machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {versions}."
     return [how, "", what, "", *([reason, ""] if reason else []), machine]
 

@@ -12,7 +12,18 @@ from benchmarks.payloads import EVENTS_A_PAYLOAD, payloads
 from benchmarks.report import ingest_section, put_section
 
 
-@pytest.mark.parametrize(("kind", "size"), [("app", (330, 400)), ("vpc", (90, 120)), ("alb", (560, 720))])
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("app", (330, 400)),
+        ("vpc", (90, 120)),
+        ("alb", (560, 720)),
+        ("cloudtrail", (1_300, 1_500)),
+        ("cloudfront", (350, 450)),
+        ("s3", (480, 600)),
+        ("nginx", (170, 230)),
+    ],
+)
 def test_payloads_are_the_same_every_time_and_of_the_size_that_is_said(kind: str, size: tuple[int, int]) -> None:
     first, second = list(payloads(kind, 5)), list(payloads(kind, 5))
     assert first == second
@@ -21,7 +32,7 @@ def test_payloads_are_the_same_every_time_and_of_the_size_that_is_said(kind: str
     assert size[0] <= sum(len(event["message"]) for event in events) / len(events) <= size[1]
 
 
-@pytest.mark.parametrize("kind", ["app", "vpc"])
+@pytest.mark.parametrize("kind", ["app", "vpc", "cloudfront", "nginx"])
 def test_every_event_is_in_a_parquet_file(tmp_path: Path, kind: str) -> None:
     write_payloads(kind, 15, tmp_path / "payloads")
     assert len(list(read(tmp_path / "payloads"))) == 15
