@@ -234,8 +234,17 @@ GROUPS: Final = MappingProxyType(
 """The log group of each kind."""
 
 
-def payloads(kind: str, count: int, seed: int = 7) -> Iterator[bytes]:
-    """Make payloads of a kind of lines."""
+def hostile_line(kind: str, rng: random.Random) -> str:
+    """Make a line, about as long as the others, that a columnar reader must read by itself: members that were never seen, quotes that do not close, fields too many."""
+    marks = [f"{rng.randrange(16**6):06x}" for _ in range(16)]
+    if kind == "app":
+        return json.dumps({mark: {mark: [mark]} for mark in marks})
+    quotes = '" \\" "" "' if kind == "alb" else '" "" "'
+    return f"{LINES[kind](rng, START_MS)} {quotes.join(marks)}"
+
+
+def payloads(kind: str, count: int, seed: int = 7, *, hostile: bool = False) -> Iterator[bytes]:
+    """Make payloads of a kind of lines; with one hostile line in each, if that is asked for."""
     rng, number = random.Random(seed), 0  # noqa: S311 - the same lines every time
     for at in range(count):
         events = []
@@ -243,6 +252,8 @@ def payloads(kind: str, count: int, seed: int = 7) -> Iterator[bytes]:
             ms = START_MS + at * 10_000 + place * 50
             line = LINES[kind](rng, ms)
             number += 1
+            if hostile and place == EVENTS_A_PAYLOAD // 2:
+                line = hostile_line(kind, rng)
             if number % BAD_EVERY == 0:
                 line = line[: len(line) // 3]
             events.append({"id": f"{(ms << 120) + number:056d}", "timestamp": ms, "message": line})
