@@ -8,7 +8,7 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     reader: delimited | json | key_value | pattern | xml | plain
     options: {...}                     of the reader
     columns: [{source, field | attribute, type, scale, null, one_of, decode, port, host}]     what a source column becomes
-    time: {source, form}               the line's own time; several sources are joined by blanks; a form with % is one of strptime
+    time: {source, form, else}         the line's own time; several sources are joined by blanks; a form with % is one of strptime; `else` is a source of form `auto` for lines without them
     severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number; `words` are the log's own (`*`: all others),
                                        with form `threshold` numbers from which on a severity holds
     message: line | SOURCE             what the event says; with `line` there is no `raw`
@@ -86,7 +86,7 @@ def parse_format(document: Document) -> Format:
     if reader not in READER_NAMES:
         raise document.error(f"no such reader: {reader}{nearest(reader, READER_NAMES)}", "reader")
     detect = _mapping(document, "detect", ("log_groups", "line", "rank"))
-    time = _mapping(document, "time", ("source", "form"))
+    time = _mapping(document, "time", ("source", "form", "else"))
     severity = _mapping(document, "severity", ("source", "from_status", "form", "words"))
     return Format(
         name=name,
@@ -100,6 +100,7 @@ def parse_format(document: Document) -> Format:
         rank=_whole(document, detect, "rank", 50, "detect"),
         time_sources=_time_sources(document, time),
         time_form=_time_form(document, time),
+        time_else=str(time.get("else", "")),
         severity_source=str(severity.get("source", "")),
         severity_from_status=bool(severity.get("from_status", False)),
         severity_words=_severity_words(document, severity),

@@ -128,7 +128,7 @@ def _type_of(name: str) -> str:
 
 def _take_up_unnamed(work: _Work, one: Format, found: Fields) -> None:
     """Keep what the format does not name: fields beyond its last, columns of a header that are unknown."""
-    named = {column.source for column in one.columns} | {*one.time_sources, one.severity_source, one.message}
+    named = {column.source for column in one.columns} | {*one.time_sources, one.time_else, one.severity_source, one.message}
     for name, values in found.columns.items():
         if name not in named:
             kept = values if "-" in found.nulls else pc.if_else(pc.equal(values, "-"), None, values)
@@ -142,6 +142,8 @@ def _add_time(work: _Work, one: Format, found: Fields) -> None:
         texts = [found.columns[name] for name in one.time_sources]
         joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ", null_handling="emit_null")
         times = pc.coalesce(times, to_time(joined, one.time_form, work.lines.received_us))
+    if times.null_count and one.time_else in found.columns:
+        times = pc.coalesce(times, to_time(found.columns[one.time_else].cast(pa.string()), "auto", work.lines.received_us))
     if times.null_count:
         times = pc.fill_null(times, pa.scalar(work.lines.received_us, pa.int64()).cast(TIME))
     work.fields["@timestamp"] = times
@@ -207,11 +209,15 @@ def _constant(value: str | int | None, kind: pa.DataType, length: int) -> AnyArr
 
 
 def _message(work: _Work, one: Format, found: Fields) -> tuple[AnyArray, AnyArray | str]:
-    """Answer the message, and the line where the message is not the line. A line that could not be read is its own message; so is one without the member that is the message."""
+    """Answer the message, and the line where the message is not the line. A line that could not be read is its own message; so is one without the member that is the message.
+
+    What a column of the same source takes for nothing is no message either.
+    """
     text: AnyArray = work.lines.text
     if one.message == "line" or one.message not in found.columns:
         return text, ""
-    values = found.columns[one.message].cast(pa.string())
+    nulls = [text for column in one.columns if column.source == one.message for text in column.nulls]
+    values = _without(found.columns[one.message].cast(pa.string()), nulls)
     if not values.null_count:
         return values, text
     return pc.coalesce(values, text), pc.if_else(pc.is_valid(values), text, None)
