@@ -85,14 +85,14 @@ class Shape:
                 self._put(node, name, nested=nested)
                 if not nested and path not in self.names.of:
                     note_type(self.types, self.names.prefix + path, member)
-            elif (node[name] is None) is nested and member is not None and nested is (path not in self.names.of):
+            elif (node[name] is None) is nested and member is not None and nested is (path not in self.names.values):
                 self._put(node, name, nested=nested)
             known = node[name]
             if nested and isinstance(known, dict):
                 self._take_up(known, member, f"{path}.", depth + 1)
 
     def _put(self, node: Node, name: str, *, nested: bool) -> None:
-        """Make a member an object or a leaf. Of a member that is now this and now that, what may be a column is a leaf and all else an object; the other lines go the long way."""
+        """Make a member an object or a leaf. Of a member that is now this and now that, what may be a column or a path's list is a leaf and all else an object; the other lines go the long way."""
         node[name] = {} if nested else None
         self._changes += 1
 
@@ -109,8 +109,8 @@ def _count(node: Node) -> int:
 
 
 def _widest(node: Node, prefix: str, names: Names) -> tuple[Node, str] | None:
-    """Find the object to be opened: that with most members, or one in it that holds more than half of them. What may itself be a column is none."""
-    counts = {name: _count(member) for name, member in node.items() if isinstance(member, dict) and f"{prefix}{name}" not in names.of}
+    """Find the object to be opened: that with most members, or one in it that holds more than half of them. What may itself be a column or a path's list is none."""
+    counts = {name: _count(member) for name, member in node.items() if isinstance(member, dict) and f"{prefix}{name}" not in names.values}
     if not counts:
         return None
     name = max(counts, key=counts.__getitem__)

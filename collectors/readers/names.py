@@ -27,7 +27,7 @@ class Names:
 
     ``columns``: column and the names of its members, the first that is there wins; ``of``: the column of a name and its rank; ``kinds``: columns that are numbers, the others are texts;
     ``prefix``: what stands before the name of every member that becomes an attribute; ``prefixed``: the columns' names with it; ``paths``: those names that lead through lists, as they are in
-    ``columns`` and in ``prefixed``.
+    ``columns`` and in ``prefixed``; ``values``: the names that are columns, and those of lists that paths lead through: no objects are expected there.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Names:
         self.prefixed: Mapping[str, tuple[str, ...]] = MappingProxyType({column: tuple(prefix + name for name in names) for column, names in columns.items()})
         places = {name: (column, rank) for column, names in columns.items() for rank, name in enumerate(names)}
         self.of: Mapping[str, tuple[str, int]] = MappingProxyType({name: place for name, place in places.items() if name not in paths})
+        self.values: frozenset[str] = frozenset(self.of) | {path.base for path in paths.values()}
         with_prefix = {prefix + name: Path(prefix + path.base, path.steps) for name, path in paths.items()}
         self.paths: Mapping[str, Path] = MappingProxyType({**with_prefix, **paths})
         self._paths = tuple((*places[name], name, path) for name, path in paths.items())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from collectors.format import Format
 from collectors.format_file import parse_format
 from collectors.parse import parse_lines
-from collectors.readers import json_lines, json_shape
+from collectors.readers import json_care, json_lines, json_shape
 from collectors.readers.names import MAX_DEPTH, names_of
 from tailrace.fields import AttributeRegister
 from tailrace.schema import FieldType
@@ -285,6 +285,16 @@ def test_columns_are_found_by_paths_through_lists_and_the_lists_stay(order: int)
         assert row["message"] == expected.get("message", text)
         used = {"arn"} if row["message"] == "t" else {"hosts.name"} if row["url_domain"] == "b" else set()
         assert without_nulls(kept) == without_nulls({f"p.{name}": member for name, member in flattened(value).items() if name not in used})
+
+
+def test_a_line_with_an_object_in_the_place_of_a_list_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, register = formats().having(paths_format()), AttributeRegister()
+    texts = ['{"a":{"b":{"x":1}}}', *['{"a":{"b":[1,{"c":[{"id":"X","d":{"e":"f"}}]}]}}'] * 3]
+    first = parse_lines(lines_of(texts, "test.paths", source="test: lists"), made, register).logs
+    monkeypatch.setattr(json_care.Care, "read", lambda *_: pytest.fail("it was read with care"))
+    second = parse_lines(lines_of(texts[1:], "test.paths", source="test: lists"), made, register).logs
+    assert first["attributes"].to_pylist()[1:] == second["attributes"].to_pylist()
+    assert json.loads(first["attributes"].to_pylist()[0]) == {"p.a.b.x": 1}
 
 
 def test_a_path_through_a_list_that_cannot_be_read_leads_nowhere() -> None:
