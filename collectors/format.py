@@ -80,7 +80,7 @@ class Format:
     time_sources: tuple[str, ...] = ()
     time_form: str = "auto"
     time_else: str = ""
-    severity_source: str = ""
+    severity_sources: tuple[str, ...] = ()
     severity_from_status: bool = False
     severity_form: str = "word"
     severity_words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -94,7 +94,7 @@ class Format:
     def sources(self) -> tuple[str, ...]:
         """What the reader must find: the sources of the columns, of the time, the severity and the message, each once."""
         message = "" if self.message == "line" else self.message
-        named = (*(column.source for column in self.columns), *self.time_sources, self.time_else, self.severity_source, message)
+        named = (*(column.source for column in self.columns), *self.time_sources, self.time_else, *self.severity_sources, message)
         return tuple(dict.fromkeys(name for name in named if name))
 
 

@@ -1,6 +1,6 @@
 """The rows of lines of one format: what a reader found, in the columns of the schema."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -128,7 +128,7 @@ def _type_of(name: str) -> str:
 
 def _take_up_unnamed(work: _Work, one: Format, found: Fields) -> None:
     """Keep what the format does not name: fields beyond its last, columns of a header that are unknown."""
-    named = {column.source for column in one.columns} | {*one.time_sources, one.time_else, one.severity_source, one.message}
+    named = {column.source for column in one.columns} | {*one.time_sources, one.time_else, *one.severity_sources, one.message}
     for name, values in found.columns.items():
         if name not in named:
             kept = values if "-" in found.nulls else pc.if_else(pc.equal(values, "-"), None, values)
@@ -150,31 +150,37 @@ def _add_time(work: _Work, one: Format, found: Fields) -> None:
 
 
 def _add_severity(work: _Work, one: Format, found: Fields) -> None:
-    texts = found.columns.get(one.severity_source)
+    sources = [name for name in one.severity_sources if name in found.columns]
+    texts = _first_of([found.columns[name] for name in sources])
     if texts is not None and one.severity_form == "priority":
         texts = level_of_priority(texts)
     if texts is not None and one.severity_form == "threshold":
         texts = severity_of_threshold(texts, one.severity_words)
     if one.severity_from_status and "http.response.status_code" in work.fields:
         texts = severity_of_status(work.fields["http.response.status_code"])
-    if texts is None and "severity_text" in one.constants:
-        texts = _constant(one.constants["severity_text"], pa.string(), len(work.lines))
-    if texts is None:
-        return
-    texts = texts.cast(pa.string())
-    words, numbers = to_severity(texts, one.severity_words)
-    if words.null_count > texts.null_count and one.reader == "json":
-        name = found.names.get(one.severity_source, one.severity_source)
-        work.attributes[name] = (FieldType.KEYWORD, pc.if_else(pc.is_null(words), texts, None))
-    work.fields["severity_text"], work.fields["severity_number"] = words, numbers
+    if texts is not None:
+        texts = texts.cast(pa.string())
+        words, numbers = to_severity(texts, one.severity_words)
+        if words.null_count > texts.null_count and sources and one.reader == "json":
+            name = found.names.get(sources[0], sources[0])
+            work.attributes[name] = (FieldType.KEYWORD, pc.if_else(pc.is_null(words), texts, None))
+        work.fields["severity_text"], work.fields["severity_number"] = words, numbers
+    if constant := one.constants.get("severity_text"):
+        words = work.fields.get("severity_text", pa.nulls(len(work.lines), pa.string()))
+        words = pc.if_else(pc.and_(pc.is_null(words), pc.is_null(found.reason)), constant, words)
+        work.fields["severity_text"], work.fields["severity_number"] = to_severity(words)
+
+
+def _first_of(columns: Sequence[AnyArray]) -> AnyArray | None:
+    if len(columns) < 2:
+        return columns[0] if columns else None
+    return pc.coalesce(*(column.cast(pa.string()) for column in columns))
 
 
 def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
     lines, origin = work.lines, work.lines.origin
     given: dict[str, AnyArray | str] = {
         "event_id": lines.event_id,
-        "cloud.account.id": origin.account,
-        "cloud.region": origin.region,
         "aws.log.group.name": origin.log_group,
         "aws.log.stream.name": origin.log_stream,
         "log.format": one.name,
@@ -182,7 +188,8 @@ def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
         "stream.name": origin.stream,
     }
     own: dict[str, AnyArray | str | int] = {**one.constants, **work.fields, **given, "revision": 0, "observed_timestamp": lines.received_us}
-    for name, value in (("service.name", origin.service), ("host.name", origin.host)):
+    known_of_origin = (("service.name", origin.service), ("host.name", origin.host), ("cloud.account.id", origin.account), ("cloud.region", origin.region))
+    for name, value in known_of_origin:
         if value:
             known = own.get(name)
             own[name] = value if known is None or isinstance(known, str | int) else pc.fill_null(known, value)
