@@ -134,6 +134,16 @@ class Collector:
         decoded = Count("decode", "payloads", len(letters), 0, dead=len(letters))
         return self._put(source, {}, (decoded,), letters) if letters else Summary()
 
+    def collect_notices(self, source: str, passed: int, dropped: Mapping[str, int] = NOTHING) -> Summary:
+        """Count payloads that only name what is read: ``passed`` was read to its end, for ``dropped`` there was nothing to read, by the name of the rule."""
+        came_in = passed + sum(dropped.values())
+        return self._put(source, {}, (Count("decode", "payloads", came_in, passed, dict(dropped)),)) if came_in else Summary()
+
+    def read_over(self, lines: Lines) -> None:
+        """Read lines and put nothing: what a format remembers of them, a header, is there for those that follow."""
+        with self._parsing:
+            sift(lines, self._work)
+
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
         if letter.detail.get("envelope") == LINE:
@@ -186,7 +196,7 @@ class Collector:
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
         counts = decoded + _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
-        return self._put(runs[0].origin.source, tables, counts, [letter for part in sifted for letter in part.dead])
+        return self._put(runs[0].origin.counted_as, tables, counts, [letter for part in sifted for letter in part.dead])
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
