@@ -10,7 +10,7 @@ Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``co
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count
 from operator import add
@@ -30,6 +30,7 @@ from tailrace.ids import position_event_id
 from tailrace.schema import TableName
 
 PayloadKind = Literal["cloudwatch", "xray"]
+Replay = Callable[[DeadLetter], "Summary"]
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
@@ -83,6 +84,7 @@ class Collector:
         self._inflate_max_bytes, self._region = inflate_max_bytes, region
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
+        self._replays: dict[str, Replay] = {}
 
     def collect_payload(self, data: bytes | str, kind: PayloadKind = "cloudwatch", source: str = "") -> Summary:
         """Decode an envelope and put what it holds; ``source`` names it in the ledger where the envelope does not."""
@@ -144,8 +146,14 @@ class Collector:
         with self._parsing:
             sift(lines, self._work)
 
+    def replay_by(self, envelope: str, replay: Replay) -> None:
+        """Let dead letters of an envelope be replayed by the source that knows it."""
+        self._replays[envelope] = replay
+
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
+        if by := self._replays.get(letter.detail.get("envelope", "")):
+            return by(letter)
         if letter.detail.get("envelope") == LINE:
             return self.collect_lines(line_of(letter))
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from typing import Final
 
 from collectors.collector import Collector, Summary
-from collectors.envelopes.s3_event import S3Object
+from collectors.envelopes.s3_event import S3Object, read_notification
 from collectors.lines import Origin
 from collectors.sources.contents import Advance
 from collectors.sources.files import MAX_SOURCE_CHARS, START, Ingest, LineSource, Place
@@ -24,7 +25,7 @@ from collectors.sources.s3_keys import hints_of
 from collectors.sources.s3_ranges import PART_BYTES, GetsRanges, OpenObject, open_object
 from firehose.delivery import DeadLetter
 from tailrace.clock import Clock
-from tailrace.errors import DeliveryError
+from tailrace.errors import DecodeError, DeliveryError
 
 STREAM_NAME: Final = "s3"
 MAX_REWRITES: Final = 3
@@ -76,6 +77,35 @@ class ObjectSource:
                 continue
         return self._ingest(place, advance, after, reached)
 
+    def bury(self, place: S3Object, reason: str, message: bytes) -> Summary:
+        """Make a dead letter of an object that cannot be read, with the message that named it."""
+        letter = object_letter(place, reason, message, holds="message")
+        return self.patiently(partial(self._collector.collect_dead, origin_of(place, self._origin).counted_as, [letter]))
+
+    def replay(self, letter: DeadLetter) -> Summary:
+        """Collect again what a dead letter of an object stands for: the bytes that it holds, else the object where it lies.
+
+        Raises :class:`tailrace.errors.DeliveryError` where it still cannot be read.
+        """
+        said = letter.detail
+        if "key" not in said:
+            return self._replay_message(letter)
+        place = S3Object(said["bucket"], said["key"], said.get("version", ""), said.get("etag", ""), region=said.get("region", ""))
+        if said.get("holds") != "object":
+            return self.ingest(place).summary
+        origin = origin_of(place, self._origin)
+        done = self._lines.ingest_stream(BytesIO(letter.body), origin, name_of(place))
+        again = [replace(letter, reason=done.problem)] if done.problem else []
+        return done.summary + self.patiently(partial(self._collector.collect_dead, origin.counted_as, again))
+
+    def _replay_message(self, letter: DeadLetter) -> Summary:
+        try:
+            objects = read_notification(letter.body.decode("utf-8", "replace")).objects
+        except DecodeError as error:
+            again = [replace(letter, reason=str(error))]
+            return self.patiently(partial(self._collector.collect_dead, letter.detail.get("source", STREAM_NAME), again))
+        return sum((self.ingest(place).summary for place in objects), Summary())
+
     def _ingest(self, place: S3Object, advance: Advance, after: After, reached: Reached) -> Ingest:
         opened = open_object(self._port, place, self._clock)
         origin = origin_of(place, self._origin)
@@ -89,10 +119,10 @@ class ObjectSource:
 
     def _counted(self, opened: OpenObject, source: str, problem: str) -> Summary:
         if not problem:
-            return self._patiently(partial(self._collector.collect_notices, source, 1))
+            return self.patiently(partial(self._collector.collect_notices, source, 1))
         body = self._whole(opened.place)
         letter = object_letter(opened.place, problem, body, holds="object" if body else "nothing")
-        return self._patiently(partial(self._collector.collect_dead, source, [letter]))
+        return self.patiently(partial(self._collector.collect_dead, source, [letter]))
 
     def _whole(self, place: S3Object) -> bytes:
         """Answer the bytes of an object of one part; a longer one stays where it is."""
@@ -103,7 +133,8 @@ class ObjectSource:
         except DeliveryError:
             return b""
 
-    def _patiently(self, call: Callable[[], Summary]) -> Summary:
+    def patiently(self, call: Callable[[], Summary]) -> Summary:
+        """Make a call of the collector, and wait where the delivery stream is full, as long as reading does."""
         return patiently(call, self._clock, self._stop, self._patience_s)
 
 
