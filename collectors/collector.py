@@ -10,7 +10,7 @@ Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``co
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count
 from operator import add
@@ -30,6 +30,7 @@ from tailrace.ids import position_event_id
 from tailrace.schema import TableName
 
 PayloadKind = Literal["cloudwatch", "xray"]
+Replay = Callable[[DeadLetter], "Summary"]
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
@@ -83,6 +84,7 @@ class Collector:
         self._inflate_max_bytes, self._region = inflate_max_bytes, region
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
+        self._replays: dict[str, Replay] = {}
 
     def collect_payload(self, data: bytes | str, kind: PayloadKind = "cloudwatch", source: str = "") -> Summary:
         """Decode an envelope and put what it holds; ``source`` names it in the ledger where the envelope does not."""
@@ -134,8 +136,24 @@ class Collector:
         decoded = Count("decode", "payloads", len(letters), 0, dead=len(letters))
         return self._put(source, {}, (decoded,), letters) if letters else Summary()
 
+    def collect_notices(self, source: str, passed: int, dropped: Mapping[str, int] = NOTHING) -> Summary:
+        """Count payloads that only name what is read: ``passed`` was read to its end, for ``dropped`` there was nothing to read, by the name of the rule."""
+        came_in = passed + sum(dropped.values())
+        return self._put(source, {}, (Count("decode", "payloads", came_in, passed, dict(dropped)),)) if came_in else Summary()
+
+    def read_over(self, lines: Lines) -> None:
+        """Read lines and put nothing: what a format remembers of them, a header, is there for those that follow."""
+        with self._parsing:
+            sift(lines, self._work)
+
+    def replay_by(self, envelope: str, replay: Replay) -> None:
+        """Let dead letters of an envelope be replayed by the source that knows it."""
+        self._replays[envelope] = replay
+
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
+        if by := self._replays.get(letter.detail.get("envelope", "")):
+            return by(letter)
         if letter.detail.get("envelope") == LINE:
             return self.collect_lines(line_of(letter))
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
@@ -186,7 +204,7 @@ class Collector:
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
         counts = decoded + _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
-        return self._put(runs[0].origin.source, tables, counts, [letter for part in sifted for letter in part.dead])
+        return self._put(runs[0].origin.counted_as, tables, counts, [letter for part in sifted for letter in part.dead])
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -28,6 +28,9 @@ from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings
 
+if TYPE_CHECKING:
+    from collectors.sources.s3_queue import QueueReaders
+
 STOP_WITHIN_S: Final = 5
 
 
@@ -42,7 +45,7 @@ class Node:
 
 @contextmanager
 def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = True) -> Iterator[Node]:
-    """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon."""
+    """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon, the setting ``s3_queue_url`` the readers of that queue."""
     clock = clock or SystemClock()
     with ExitStack() as stack:
         register = AttributeRegister(settings.register_path)
@@ -53,8 +56,9 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         stack.enter_context(Keeper(settings, clock))
         if xray:
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
+        queue = stack.enter_context(_queue(settings, collector, clock)) if settings.s3_queue_url else None
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream))
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, queue))
         yield Node(parts, stream, collector)
 
 
@@ -77,6 +81,12 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-def _status(stream: LocalFirehose) -> Mapping[str, Any]:
+def _queue(settings: Settings, collector: Collector, clock: Clock) -> "QueueReaders":
+    from collectors.sources.s3_from_settings import queue_from_settings  # boto3 takes 300 ms to import, and not everybody has a queue
+
+    return queue_from_settings(settings, collector, clock)
+
+
+def _status(stream: LocalFirehose, queue: "QueueReaders | None") -> Mapping[str, Any]:
     found = stream.status()
-    return {"status": "ok", "threads": threading.active_count(), **found}
+    return {"status": "ok", "threads": threading.active_count(), **found} | ({"s3_queue": queue.status()} if queue else {})

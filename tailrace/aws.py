@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_xray import XRayClient
     from opensearchpy import OpenSearch
 
-Service = Literal["firehose", "kinesis", "logs", "s3", "secretsmanager", "sns", "ssm", "xray"]
+Service = Literal["firehose", "kinesis", "logs", "s3", "secretsmanager", "sns", "sqs", "ssm", "xray"]
 
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 60
@@ -38,6 +39,8 @@ def client(service: Literal["logs"], settings: Settings) -> "CloudWatchLogsClien
 def client(service: Literal["s3"], settings: Settings) -> "S3Client": ...
 @overload
 def client(service: Literal["sns"], settings: Settings) -> "SNSClient": ...
+@overload
+def client(service: Literal["sqs"], settings: Settings) -> "SQSClient": ...
 @overload
 def client(service: Literal["ssm"], settings: Settings) -> "SSMClient": ...
 @overload

@@ -59,6 +59,9 @@ class Settings:
     firehose_streams: str = _setting(
         "", "prefix of the Amazon Data Firehose streams that the Lambda function delivers to: <prefix>-logs, -spans, -metrics, -dead"
     )
+    s3_queue_url: str = _setting("", "address of an SQS queue of S3 notifications, which `tailrace up` and `tailrace serve` read; empty: none")
+    s3_queue_readers: int = _setting(4, "messages of that queue that are worked on side by side")
+    s3_queue_max_receives: int = _setting(5, "times that a notification may come before an object that cannot be read is a dead letter")
     spool_max_bytes: int = _setting(4 * 1024**3, "bytes on disk at which the spool refuses more input")
     inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
     search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")

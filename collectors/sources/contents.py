@@ -158,7 +158,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, advance: Advance)
 
 def _parquet(file: BinaryIO, advance: Advance) -> Iterator[Content]:
     try:
-        opened = pq.ParquetFile(file)
+        opened = pq.ParquetFile(file, buffer_size=READ_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise DecodeError(f"the Parquet file cannot be read: {error}") from error
     yield Content("", _rows(opened.iter_batches(batch_size=ROWS), "Parquet"))

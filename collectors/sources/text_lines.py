@@ -33,11 +33,12 @@ _LINE_FEED: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Lines in the order of the stream, how many empty ones are left out, and how many of them had bytes replaced."""
+    """Lines in the order of the stream, how many empty ones are left out, how many of them had bytes replaced, and where in the stream the next run begins."""
 
     lines: Lines
     empty: int
     replaced: int
+    end: int
 
 
 def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -> Iterator[Run]:
@@ -102,7 +103,7 @@ def _run(text: bytes, offset: int, origin: Origin, name: str, received_us: int) 
     kept = ends > starts
     pieces = [text[start:end] for start, end in zip(starts[kept].tolist(), ends[kept].tolist(), strict=True)]
     run = _run_of(pieces, (starts[kept] + offset).tolist(), origin, name, received_us, is_utf8=_is_utf8(text))
-    return replace(run, empty=int(len(starts) - len(pieces)))
+    return replace(run, empty=int(len(starts) - len(pieces)), end=offset + len(text))
 
 
 def _run_of(pieces: Sequence[bytes], starts: Sequence[int], origin: Origin, name: str, received_us: int, *, is_utf8: bool = False) -> Run:
@@ -110,7 +111,8 @@ def _run_of(pieces: Sequence[bytes], starts: Sequence[int], origin: Origin, name
     no_times: pa.TimestampArray = pa.nulls(len(pieces), pa.timestamp("us"))
     ids = pa.array(list(_ids(name, starts, pieces)), pa.string())
     lines = Lines(origin, received_us, pa.array(texts, pa.string()), ids, no_times)
-    return Run(lines, 0, 0 if is_utf8 else sum(not _is_utf8(piece) for piece in pieces))
+    end = starts[-1] + len(pieces[-1]) if pieces else 0
+    return Run(lines, 0, 0 if is_utf8 else sum(not _is_utf8(piece) for piece in pieces), end)
 
 
 def _bounds(text: bytes) -> "tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]":
