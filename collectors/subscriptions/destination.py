@@ -159,7 +159,7 @@ class Boto3Pipeline:
         answer = asked(
             f"Firehose stream {name}", "firehose:DescribeDeliveryStream", lambda: self.firehose_client.describe_delivery_stream(DeliveryStreamName=name)
         )
-        return list(_written(answer["DeliveryStreamDescription"].get("Destinations", [])))
+        return list(dict.fromkeys(_written(answer["DeliveryStreamDescription"].get("Destinations", []))))
 
 
 def _written(destinations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
