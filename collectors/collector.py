@@ -20,11 +20,14 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
+from collectors.envelopes.opened import Opened, Sent
+from collectors.envelopes.openers import OPENERS, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Work, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
+from tailrace.errors import DecodeError
 from tailrace.fields import AttributeRegister
 from tailrace.ids import position_event_id
 from tailrace.schema import TableName
@@ -35,6 +38,9 @@ Replay = Callable[[DeadLetter], "Summary"]
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
 """Text of payloads that are put together: with four times as much, short lines (VPC flow logs) take half as long again and 130 MB more memory, and long ones gain nothing."""
+
+MADE: Final[tuple[tuple[TableName, Unit], ...]] = (("spans", "spans"), ("metrics", "metrics"))
+"""Tables whose rows envelopes make themselves, and their units in the ledger."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -86,6 +92,11 @@ class Collector:
         self._sequence = count(clock.now_us())
         self._replays: dict[str, Replay] = {}
 
+    @property
+    def inflate_max_bytes(self) -> int:
+        """What one compressed payload may inflate to."""
+        return self._inflate_max_bytes
+
     def collect_payload(self, data: bytes | str, kind: PayloadKind = "cloudwatch", source: str = "") -> Summary:
         """Decode an envelope and put what it holds; ``source`` names it in the ledger where the envelope does not."""
         if kind == "xray":
@@ -131,6 +142,24 @@ class Collector:
         runs = [self._document_lines([one for one in documents if one.index == index], index, source) for index in indexes]
         return self._put_runs(runs) if runs else Summary()
 
+    def collect_sent(self, payloads: Sequence[tuple[str, Sent]]) -> Summary:
+        """Open payloads (each with its kind, one of ``collectors.envelopes.openers``) and put all that they hold at once, under the source of the first."""
+        if not payloads:
+            return Summary()
+        opened = [self._opened(kind, sent) for kind, sent in payloads]
+        unread = [one for one in opened if isinstance(one, DeadLetter)]
+        read = [one for one in opened if isinstance(one, Opened)]
+        for one in read:
+            self._register.learn(one.types)
+        parsed = self._parsed([run for one in read for run in one.runs], _sum_of(one.dropped for one in read if one.runs))
+        tables = dict(parsed.tables)
+        counts = [Count("decode", "payloads", len(opened), len(read), dead=len(unread)), *parsed.counts]
+        for name, unit in MADE:
+            counts += _made_counts(name, unit, read)
+            made = [one.tables[name] for one in read if name in one.tables]
+            tables |= {name: pa.concat_tables([*([tables[name]] if name in tables else []), *made])} if made else {}
+        return self._put(payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead])
+
     def collect_dead(self, source: str, letters: Sequence[DeadLetter]) -> Summary:
         """Put payloads that a source could not decode."""
         decoded = Count("decode", "payloads", len(letters), 0, dead=len(letters))
@@ -156,6 +185,9 @@ class Collector:
             return by(letter)
         if letter.detail.get("envelope") == LINE:
             return self.collect_lines(line_of(letter))
+        if (envelope := letter.detail.get("envelope", "")) in OPENERS:
+            identity = hashlib.blake2b(letter.body, digest_size=16).hexdigest()
+            return self.collect_sent([(envelope, sent_of(letter.body, letter.detail, identity))])
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
         return self.collect_payload(letter.body, kind, letter.detail.get("source", ""))
 
@@ -176,6 +208,16 @@ class Collector:
             reason = f"the decoder raised {type(error).__name__}: {str(error)[:200]}"
             return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
 
+    def _opened(self, kind: str, sent: Sent) -> Opened | DeadLetter:
+        known = replace(sent, received_us=sent.received_us or self._clock.now_us(), sequence=next(self._sequence))
+        try:
+            return OPENERS[kind](known)
+        except DecodeError as error:
+            return DeadLetter("payload", str(error), sent.data, detail_of(kind, known))
+        except Exception as error:  # noqa: BLE001 - a fault of the opener must not end the process nor lose the payload
+            reason = f"the opener raised {type(error).__name__}: {str(error)[:200]}"
+            return DeadLetter("payload", reason, sent.data, {**detail_of(kind, known), "traceback_hash": traceback_hash(error)})
+
     def _put_decoded(self, decoded: Sequence[cloudwatch.Decoded | DeadLetter], source: str) -> Summary:
         summary = self._put_without_lines(decoded, source or cloudwatch.STREAM_NAME)
         with_lines = [one for one in decoded if isinstance(one, cloudwatch.Decoded) and one.runs]
@@ -195,6 +237,12 @@ class Collector:
         return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
     def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
+        parsed = self._parsed(runs, dropped)
+        return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead)
+
+    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int]) -> "_Parsed":
+        if not runs:
+            return _Parsed({}, (), [])
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
         with self._parsing:
@@ -203,8 +251,8 @@ class Collector:
         tables: dict[TableName, pa.Table] = {}
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
-        counts = decoded + _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
-        return self._put(runs[0].origin.counted_as, tables, counts, [letter for part in sifted for letter in part.dead])
+        counts = _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
+        return _Parsed(tables, counts, [letter for part in sifted for letter in part.dead])
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
@@ -219,6 +267,27 @@ class Collector:
             dropped=sum(sum(one.dropped.values()) for one in counts),
             dead=letters,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What runs of lines became."""
+
+    tables: Mapping[TableName, pa.Table]
+    counts: tuple[Count, ...]
+    dead: Sequence[DeadLetter]
+
+
+def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:
+    mine = [one for one in read if name in one.tables]
+    rows, dead = sum(one.tables[name].num_rows for one in mine), sum(len(one.dead) for one in mine)
+    dropped = _sum_of(one.dropped for one in mine)
+    came_in = rows + dead + sum(dropped.values())
+    return [Count("collect", unit, came_in, rows, dropped, dead=dead)] if came_in else []
+
+
+def _sum_of(dropped: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    return dict(sum(map(Counter, dropped), Counter[str]()))
 
 
 def _bytes(data: bytes | str) -> bytes:

@@ -7,6 +7,7 @@ line; the others are counted as joined.
 What is put together stands in one run of lines: a payload, or a piece of a file. A trace that is cut by the end of a payload stays cut: only a process that keeps state could know.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -53,7 +54,7 @@ def join_lines(lines: Lines) -> Lines:
     offsets = pa.array(np.append(starts, len(lines)), pa.int32())
     texts = pc.binary_join(pa.ListArray.from_arrays(offsets, lines.text), "\n")
     firsts = pa.array(starts)
-    return Lines(lines.origin, lines.received_us, texts, lines.event_id.take(firsts), lines.event_time.take(firsts))
+    return replace(lines, text=texts, event_id=lines.event_id.take(firsts), event_time=lines.event_time.take(firsts))
 
 
 def _belonging(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":

@@ -14,6 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from collectors.known import by_event_id, known_of
 from collectors.lines import Lines, Origin
 from collectors.runs import slice_lines
 from collectors.steps import Batch, Work, run_steps
@@ -63,9 +64,11 @@ def _letters(lines: Lines, error: Exception) -> Iterator[DeadLetter]:
     reason = f"the parser raised {type(error).__name__}: {str(error)[:200]}"
     shared = {name: value for name, value in asdict(lines.origin).items() if value}
     shared |= {"envelope": LINE, "traceback_hash": traceback_hash(error), "received_us": str(lines.received_us)}
-    times = lines.event_time.cast(pa.int64()).to_pylist()
+    shared |= {"whole": "true"} if lines.whole else {}
+    times, known = lines.event_time.cast(pa.int64()).to_pylist(), by_event_id(lines.known)
     for text, event_id, time_us in zip(lines.text.to_pylist(), lines.event_id.to_pylist(), times, strict=True):
         detail = shared | {"event_id": event_id} | ({} if time_us is None else {"event_time_us": str(time_us)})
+        detail |= {"known": known[str(event_id)]} if event_id in known else {}
         yield DeadLetter("document", reason, (text or "").encode(), detail)
 
 
@@ -80,4 +83,6 @@ def line_of(letter: DeadLetter) -> Lines:
         pa.array([letter.body.decode("utf-8", "replace")], pa.string()),
         pa.array([letter.detail["event_id"]], pa.string()),
         at,
+        known_of(letter.detail["known"]) if "known" in letter.detail else None,
+        whole="whole" in letter.detail,
     )

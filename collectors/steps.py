@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from collectors.join import join_lines
+from collectors.known import completed
 from collectors.lines import Lines
 from collectors.metrics import redaction_metrics
 from collectors.rules.enrich import enrich as with_knowledge
@@ -69,7 +70,7 @@ class Work:
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:
     """Put the lines of one event together, and then the runs of one origin."""
-    return merged(run if run.origin.format == DOCUMENTS else join_lines(run) for run in runs)
+    return merged(run if run.whole or run.origin.format == DOCUMENTS else join_lines(run) for run in runs)
 
 
 Step = Callable[[Batch, Work], Batch]
@@ -79,6 +80,12 @@ def parse(batch: Batch, work: Work) -> Batch:
     """Find the format of the lines and read them: columns, severity, trace ids, attributes."""
     parsed = work.parse_lines(batch.lines)
     return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined)
+
+
+def complete(batch: Batch, work: Work) -> Batch:
+    """Put in what the sender said beside the lines."""
+    del work
+    return batch if batch.lines.known is None else replace(batch, logs=completed(batch.logs, batch.lines.known, batch.lines.received_us))
 
 
 def enrich(batch: Batch, work: Work) -> Batch:
@@ -115,7 +122,7 @@ def reconcile(batch: Batch, work: Work) -> Batch:
     return batch
 
 
-STEPS: Final[tuple[Step, ...]] = (parse, enrich, sample, redact, reconcile)
+STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, sample, redact, reconcile)
 
 
 def run_steps(lines: Lines, work: Work) -> Batch:

@@ -26,6 +26,7 @@ from gateway.parts import Parts
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
+from tailrace.secrets import secret
 from tailrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
     check_binding(settings.gateway_host, settings.gateway_token)
     with open_node(settings, xray=xray) as node:
         config = uvicorn.Config(
-            create_app(node.parts, settings.gateway_token),
+            create_app(node.parts, settings.gateway_token, secret(settings.firehose_access_key, settings)),
             host=settings.gateway_host,
             port=settings.gateway_port,
             log_level="warning",

@@ -18,7 +18,7 @@ from tailrace.errors import FileError, SettingError, nearest
 
 PREFIX: Final = "TAILRACE_"
 CONFIG_NAME: Final = "tailrace.toml"
-HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "hash_key"})
+HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "hash_key"})
 """Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
 
 
@@ -42,6 +42,9 @@ class Settings:
     gateway_host: str = _setting("127.0.0.1", "address that the gateway binds")
     gateway_port: int = _setting(9400, "port of the gateway")
     gateway_token: str = _setting("", "word that clients of the gateway must bring; needed where it binds more than this machine")
+    firehose_access_key: str = _setting(
+        "", "access key that Firehose must bring to POST /firehose, or ssm:/name or secretsmanager:name; empty: the gateway's token"
+    )
     dashboard_host: str = _setting("127.0.0.1", "address that the dashboard binds")
     dashboard_port: int = _setting(8501, "port of the dashboard")
     xray_host: str = _setting("127.0.0.1", "address that the X-Ray daemon binds")
