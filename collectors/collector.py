@@ -15,13 +15,14 @@ from dataclasses import dataclass, fields, replace
 from itertools import count
 from operator import add
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
 from collectors.lines import Lines, Origin
-from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
+from collectors.meter import Metered
+from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Work, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
@@ -134,10 +135,19 @@ class Collector:
         decoded = Count("decode", "payloads", len(letters), 0, dead=len(letters))
         return self._put(source, {}, (decoded,), letters) if letters else Summary()
 
+    def status(self) -> dict[str, Any]:
+        """Answer what the collector knows of its sources, as JSON shows it."""
+        return {"quotas": self._work.meter.status() if self._work.meter else []}
+
+    def close(self) -> None:
+        """Write down what must outlive the process."""
+        if self._work.meter:
+            self._work.meter.close()
+
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
         if letter.detail.get("envelope") == LINE:
-            return self.collect_lines(line_of(letter))
+            return self._put_runs([line_of(letter)], metered=False)
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
         return self.collect_payload(letter.body, kind, letter.detail.get("source", ""))
 
@@ -176,17 +186,24 @@ class Collector:
         dropped = {cloudwatch.CONTROL_RULE: control} if control else {}
         return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
-    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
-        gathered = gather(runs)
+    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING, *, metered: bool = True) -> Summary:
+        source, gathered = runs[0].origin.source, gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
-        with self._parsing:
-            sifted = [sift(run, self._work) for run in gathered]
-        batches = [batch for part in sifted for batch in part.batches]
-        tables: dict[TableName, pa.Table] = {}
-        if batches:
-            tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
-        counts = decoded + _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
-        return self._put(runs[0].origin.source, tables, counts, [letter for part in sifted for letter in part.dead])
+        within = self._work.meter.split(source, gathered) if metered and self._work.meter else Metered(gathered)
+        try:
+            with self._parsing:
+                sifted = [sift(run, self._work) for run in within.lines]
+            batches = [batch for part in sifted for batch in part.batches]
+            tables: dict[TableName, pa.Table] = {}
+            if batches:
+                tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
+            beyond = {rule: len(lines) for rule, lines in within.dead}
+            counts = decoded + _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
+            letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
+            return self._put(source, tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)])
+        except BaseException:
+            within.give_back()
+            raise
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
@@ -211,12 +228,12 @@ def _went_out(counts: Iterable[Count], unit: Unit) -> int:
     return sum(one.went_out for one in counts if one.unit == unit)
 
 
-def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Mapping[str, int]) -> tuple[Count, ...]:
+def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Counter[str], beyond: Mapping[str, int]) -> tuple[Count, ...]:
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
-    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
+    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted) + sum(beyond.values())
     by_rule = Counter(dropped)
     for batch in batches:
         by_rule.update(batch.dropped)
-    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(by_rule), joined=joined, dead=dead)
+    of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)

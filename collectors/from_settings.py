@@ -6,6 +6,7 @@ from pathlib import Path
 from collectors.collector import Collector
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
+from collectors.meter import Meter
 from collectors.parse import parse_lines
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.steps import Work
@@ -24,9 +25,11 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
     """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
     formats = formats_from_settings(settings)
     register.declare(formats.declared())
-    return Collector(stream, work_with(formats, register, load_rules(settings)), register, clock, settings.inflate_max_bytes, settings.region)
+    rules = load_rules(settings)
+    meter = Meter(rules.quotas, clock, settings.quotas_path) if rules.quotas else None
+    return Collector(stream, work_with(formats, register, rules, meter), register, clock, settings.inflate_max_bytes, settings.region)
 
 
-def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES) -> Work:
+def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES, meter: Meter | None = None) -> Work:
     """Answer what the steps of a collector work with."""
-    return Work(partial(parse_lines, formats=formats, register=register), rules)
+    return Work(partial(parse_lines, formats=formats, register=register), rules, meter)

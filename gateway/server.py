@@ -50,6 +50,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         register = AttributeRegister(settings.register_path)
         stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
         collector = collector_from_settings(settings, stream, register, clock)
+        stack.callback(collector.close)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)
         stack.enter_context(Keeper(settings, clock))
@@ -58,7 +59,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         if settings.tail_patterns:
             stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream))
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector))
         yield Node(parts, stream, collector)
 
 
@@ -81,6 +82,5 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-def _status(stream: LocalFirehose) -> Mapping[str, Any]:
-    found = stream.status()
-    return {"status": "ok", "threads": threading.active_count(), **found}
+def _status(stream: LocalFirehose, collector: Collector) -> Mapping[str, Any]:
+    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **collector.status()}

@@ -50,7 +50,7 @@ class Settings:
     xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
     tail_files: str = _setting("", "files that are followed, as patterns with commas between them: /var/log/app.log*,/srv/**/*.log; empty: none")
     formats: str = _setting("", "folder of the user's own format files")
-    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact); empty: `pipeline.yaml` below home, if it is there")
+    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
@@ -112,6 +112,11 @@ class Settings:
     def tail_path(self) -> Path:
         """How far followed files are read."""
         return self.home / "tail.json"
+
+    @property
+    def quotas_path(self) -> Path:
+        """What sources with a quota took today."""
+        return self.home / "quotas.json"
 
     @property
     def gateway_url(self) -> str:

@@ -137,7 +137,11 @@ def _write_path(settings: Settings, clock: Clock, job: Job) -> Iterator[tuple[Co
         return Report(inputs, done, hops, [one.problem for one in ingests if one.problem], check.balanced, flushed)
 
     with LocalFirehose(settings, clock, register=register) as stream:
-        yield collector_from_settings(settings, stream, register, clock), close
+        collector = collector_from_settings(settings, stream, register, clock)
+        try:
+            yield collector, close
+        finally:
+            collector.close()
 
 
 def _inputs(paths: Sequence[str]) -> list[Path | None]:
