@@ -10,12 +10,13 @@ Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``co
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import count
 from operator import add
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
@@ -23,7 +24,8 @@ from collectors.envelopes import cloudwatch, xray
 from collectors.envelopes.opened import Opened, Sent
 from collectors.envelopes.openers import OPENERS, detail_of, sent_of
 from collectors.lines import Lines, Origin
-from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
+from collectors.meter import Metered
+from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Work, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
@@ -158,7 +160,8 @@ class Collector:
             counts += _made_counts(name, unit, read)
             made = [one.tables[name] for one in read if name in one.tables]
             tables |= {name: pa.concat_tables([*([tables[name]] if name in tables else []), *made])} if made else {}
-        return self._put(payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead])
+        with parsed.counted():
+            return self._put(payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead])
 
     def collect_dead(self, source: str, letters: Sequence[DeadLetter]) -> Summary:
         """Put payloads that a source could not decode."""
@@ -179,12 +182,21 @@ class Collector:
         """Let dead letters of an envelope be replayed by the source that knows it."""
         self._replays[envelope] = replay
 
+    def status(self) -> dict[str, Any]:
+        """Answer what the collector knows of its sources, as JSON shows it."""
+        return {"quotas": self._work.meter.status() if self._work.meter else []}
+
+    def close(self) -> None:
+        """Write down what must outlive the process."""
+        if self._work.meter:
+            self._work.meter.close()
+
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
         if by := self._replays.get(letter.detail.get("envelope", "")):
             return by(letter)
         if letter.detail.get("envelope") == LINE:
-            return self.collect_lines(line_of(letter))
+            return self._put_runs([line_of(letter)], metered=False)
         if (envelope := letter.detail.get("envelope", "")) in OPENERS:
             identity = hashlib.blake2b(letter.body, digest_size=16).hexdigest()
             return self.collect_sent([(envelope, sent_of(letter.body, letter.detail, identity))])
@@ -236,23 +248,31 @@ class Collector:
         dropped = {cloudwatch.CONTROL_RULE: control} if control else {}
         return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
-    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
-        parsed = self._parsed(runs, dropped)
-        return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead)
+    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING, *, metered: bool = True) -> Summary:
+        parsed = self._parsed(runs, dropped, metered=metered)
+        with parsed.counted():
+            return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead)
 
-    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int]) -> "_Parsed":
+    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
             return _Parsed({}, (), [])
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
-        with self._parsing:
-            sifted = [sift(run, self._work) for run in gathered]
+        within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)
+        try:
+            with self._parsing:
+                sifted = [sift(run, self._work) for run in within.lines]
+        except BaseException:
+            within.give_back()
+            raise
         batches = [batch for part in sifted for batch in part.batches]
         tables: dict[TableName, pa.Table] = {}
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
-        counts = _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
-        return _Parsed(tables, counts, [letter for part in sifted for letter in part.dead])
+        beyond = {rule: len(lines) for rule, lines in within.dead}
+        counts = _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
+        letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
+        return _Parsed(tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)], within.give_back)
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
@@ -276,6 +296,16 @@ class _Parsed:
     tables: Mapping[TableName, pa.Table]
     counts: tuple[Count, ...]
     dead: Sequence[DeadLetter]
+    give_back: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Give the quota back where what stands below fails to put them."""
+        try:
+            yield
+        except BaseException:
+            self.give_back()
+            raise
 
 
 def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:
@@ -298,12 +328,12 @@ def _went_out(counts: Iterable[Count], unit: Unit) -> int:
     return sum(one.went_out for one in counts if one.unit == unit)
 
 
-def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Mapping[str, int]) -> tuple[Count, ...]:
+def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Counter[str], beyond: Mapping[str, int]) -> tuple[Count, ...]:
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
-    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
+    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted) + sum(beyond.values())
     by_rule = Counter(dropped)
     for batch in batches:
         by_rule.update(batch.dropped)
-    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(by_rule), joined=joined, dead=dead)
+    of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)

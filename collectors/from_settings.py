@@ -7,6 +7,7 @@ from typing import Final
 from collectors.collector import Collector, Summary
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
+from collectors.meter import Meter
 from collectors.parse import parse_lines
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.steps import Work
@@ -28,7 +29,9 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
     """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
     formats = formats_from_settings(settings)
     register.declare(formats.declared())
-    collector = Collector(stream, work_with(formats, register, load_rules(settings)), register, clock, settings.inflate_max_bytes, settings.region)
+    rules = load_rules(settings)
+    meter = Meter(rules.quotas, clock, settings.quotas_path) if rules.quotas else None
+    collector = Collector(stream, work_with(formats, register, rules, meter), register, clock, settings.inflate_max_bytes, settings.region)
     collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
     return collector
 
@@ -39,6 +42,6 @@ def _replay_object(settings: Settings, collector: Collector, clock: Clock, lette
     return objects_from_settings(settings, collector, clock, patience_s=REPLAY_PATIENCE_S).replay(letter)
 
 
-def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES) -> Work:
+def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES, meter: Meter | None = None) -> Work:
     """Answer what the steps of a collector work with."""
-    return Work(partial(parse_lines, formats=formats, register=register), rules)
+    return Work(partial(parse_lines, formats=formats, register=register), rules, meter)

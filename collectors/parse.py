@@ -18,6 +18,7 @@ from collectors.format import Format, FormatSet
 from collectors.lines import Lines
 from collectors.metrics import metrics_of
 from collectors.rows import Rows, rows_of
+from collectors.runs import take_lines
 from tailrace.fields import AttributeRegister
 from tailrace.forms import arrow_schema
 
@@ -63,15 +64,10 @@ def detector_of(formats: FormatSet) -> Detector:
 
 
 def _rows(one: Format, lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", register: AttributeRegister) -> Rows:
-    own = lines if len(numbers) == len(lines) else _taken(lines, numbers)
+    own = lines if len(numbers) == len(lines) else take_lines(lines, numbers)
     rows = rows_of(one, own)
     register.learn(rows.types)
     return rows
-
-
-def _taken(lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Lines:
-    at = pa.array(numbers)
-    return Lines(lines.origin, lines.received_us, lines.text.take(at), lines.event_id.take(at), lines.event_time.take(at))
 
 
 def _in_order(tables: list[pa.Table], numbers: "list[np.ndarray[tuple[int], np.dtype[np.int64]]]") -> pa.Table:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from collectors.join import join_lines
 from collectors.known import completed
 from collectors.lines import Lines
+from collectors.meter import Meter
 from collectors.metrics import redaction_metrics
 from collectors.rules.enrich import enrich as with_knowledge
 from collectors.rules.rule_file import NO_RULES, Rules
@@ -62,10 +63,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Work:
-    """What the steps work with: the parsers, and the user's rules."""
+    """What the steps work with: the parsers, the user's rules, and what measures sources against their quotas."""
 
     parse_lines: ParseLines
     rules: Rules = NO_RULES
+    meter: Meter | None = None
 
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:

@@ -1,4 +1,4 @@
-"""The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, and the X-Ray daemon, in one.
+"""The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, the X-Ray daemon, and what follows files, in one.
 
 One process at a time has the spool; everything else on this machine that writes goes through its doors. It ends cleanly on SIGINT and SIGTERM: no new requests, what was
 acknowledged is synced already, sinks finish the batch they are at.
@@ -15,6 +15,8 @@ import uvicorn
 
 from collectors.collector import Collector
 from collectors.from_settings import collector_from_settings
+from collectors.sources.tail_files import TailFiles
+from collectors.sources.tail_positions import Positions
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -52,14 +54,17 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         register = AttributeRegister(settings.register_path)
         stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
         collector = collector_from_settings(settings, stream, register, clock)
+        stack.callback(collector.close)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)
         stack.enter_context(Keeper(settings, clock))
         if xray:
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
         queue = stack.enter_context(_queue(settings, collector, clock)) if settings.s3_queue_url else None
+        if settings.tail_patterns:
+            stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, queue))
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, queue))
         yield Node(parts, stream, collector)
 
 
@@ -88,6 +93,6 @@ def _queue(settings: Settings, collector: Collector, clock: Clock) -> "QueueRead
     return queue_from_settings(settings, collector, clock)
 
 
-def _status(stream: LocalFirehose, queue: "QueueReaders | None") -> Mapping[str, Any]:
+def _status(stream: LocalFirehose, collector: Collector, queue: "QueueReaders | None") -> Mapping[str, Any]:
     found = stream.status()
-    return {"status": "ok", "threads": threading.active_count(), **found} | ({"s3_queue": queue.status()} if queue else {})
+    return {"status": "ok", "threads": threading.active_count(), **found, **collector.status()} | ({"s3_queue": queue.status()} if queue else {})

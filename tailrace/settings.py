@@ -51,8 +51,9 @@ class Settings:
     xray_port: int = _setting(2000, "UDP and TCP port of the X-Ray daemon; 2000 is what the SDKs expect")
     xray_sampling_rate: float = _setting(1.0, "part of the requests that SDKs shall trace by the default sampling rule, 0 to 1")
     xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
+    tail_files: str = _setting("", "files that are followed, as patterns with commas between them: /var/log/app.log*,/srv/**/*.log; empty: none")
     formats: str = _setting("", "folder of the user's own format files")
-    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact); empty: `pipeline.yaml` below home, if it is there")
+    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
@@ -107,6 +108,21 @@ class Settings:
     def register_path(self) -> Path:
         """The learned part of the attribute register."""
         return self.home / "attributes.json"
+
+    @property
+    def tail_patterns(self) -> tuple[str, ...]:
+        """The patterns of files that are followed."""
+        return tuple(pattern for part in self.tail_files.split(",") if (pattern := part.strip()))
+
+    @property
+    def tail_path(self) -> Path:
+        """How far followed files are read."""
+        return self.home / "tail.json"
+
+    @property
+    def quotas_path(self) -> Path:
+        """What sources with a quota took today."""
+        return self.home / "quotas.json"
 
     @property
     def gateway_url(self) -> str:

@@ -106,7 +106,7 @@ class LineSource:
             return Ingest(problem=f"{path}: cannot be read: {error.strerror or error}")
         if not done.problem:
             return done
-        letter = DeadLetter("payload", done.problem, _kept(path), {"envelope": STREAM_NAME, "path": identity})
+        letter = DeadLetter("payload", done.problem, kept_bytes(path), {"envelope": STREAM_NAME, "path": identity})
         dead = self._patiently(partial(self._collector.collect_dead, origin.source, [letter]))
         return replace(done, summary=done.summary + dead, problem=f"{path}: {done.problem}")
 
@@ -154,5 +154,6 @@ class LineSource:
         return patiently(call, self._clock, self._stop, self._patience_s)
 
 
-def _kept(path: Path) -> bytes:
+def kept_bytes(path: Path) -> bytes:
+    """Answer what of a damaged file goes into its dead letter."""
     return path.read_bytes() if path.stat().st_size <= MAX_LETTER_BYTES else b""

@@ -51,7 +51,7 @@ def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -
         yield from _record_runs(whole, origin, name, received_us)
         return
     for offset, text in _whole_lines(whole):
-        yield _run(text, offset, origin, name, received_us)
+        yield run_of(text, offset, origin, name, received_us)
 
 
 def _record_runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -> Iterator[Run]:
@@ -98,7 +98,8 @@ def _end_of_lines(waiting: bytearray) -> int:
     return waiting.rfind(b"\n") + 1 or (len(waiting) if len(waiting) >= MAX_LINE_BYTES else 0)
 
 
-def _run(text: bytes, offset: int, origin: Origin, name: str, received_us: int) -> Run:
+def run_of(text: bytes, offset: int, origin: Origin, name: str, received_us: int) -> Run:
+    """Cut a piece of a stream into its lines; ``offset`` is where in the stream it begins, which the ids know."""
     starts, ends = _bounds(text)
     kept = ends > starts
     pieces = [text[start:end] for start, end in zip(starts[kept].tolist(), ends[kept].tolist(), strict=True)]
@@ -113,6 +114,12 @@ def _run_of(pieces: Sequence[bytes], starts: Sequence[int], origin: Origin, name
     lines = Lines(origin, received_us, pa.array(texts, pa.string()), ids, no_times)
     end = starts[-1] + len(pieces[-1]) if pieces else 0
     return Run(lines, 0, 0 if is_utf8 else sum(not _is_utf8(piece) for piece in pieces), end)
+
+
+def line_starts(text: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Answer where in a piece the lines begin that :func:`run_of` makes of it."""
+    starts, ends = _bounds(text)
+    return starts[ends > starts]
 
 
 def _bounds(text: bytes) -> "tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]":

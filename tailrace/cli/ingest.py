@@ -1,7 +1,9 @@
 """``tailrace ingest``: files, folders or standard input through the write path, and the ledger of the run."""
 
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +17,8 @@ from collectors.lines import Origin
 from collectors.sources.contents import Advance
 from collectors.sources.files import Ingest, LineSource, find_files
 from collectors.sources.stdin import ingest_stdin
+from collectors.sources.tail_files import TailFiles
+from collectors.sources.tail_positions import Positions
 from firehose import LocalFirehose
 from tailrace.cli.output import json_option, print_json, print_table, progress
 from tailrace.clock import Clock, SystemClock
@@ -63,17 +67,23 @@ class Report:
 @click.option("--format", "format_name", default="", help="Name of the format, such as web.apache_access; else it is detected.")
 @click.option("--source", default="", help="Name of the source in the ledger; else file:PATH or stdin.")
 @click.option("--payload", type=click.Choice(["cloudwatch", "xray"]), help="Each file is a payload of that kind, not lines.")
+@click.option("--follow", is_flag=True, help="Go on reading what is added, until told to stop (Ctrl-C, SIGTERM); paths may be patterns.")
 @json_option
-def command(paths: tuple[str, ...], format_name: str, source: str, payload: str | None, *, as_json: bool) -> None:
+def command(paths: tuple[str, ...], format_name: str, source: str, payload: str | None, *, follow: bool, as_json: bool) -> None:
     """Read files, folders or standard input into the lake (and OpenSearch, where it is set), and print the ledger of the run.
 
     Files may be compressed with gzip or zlib. A file that is ingested again adds nothing: its lines are counted as duplicates. Exits 3 if something could not be read.
+    With --follow files are read on while they grow, rotate and are compressed, from where the last run left them.
 
     Example: tailrace ingest /var/log/nginx --format web.nginx_access
     """
     settings, clock = load().settings, SystemClock()
     job = Job(paths, cast("Kind", payload or "lines"), Origin(source, "", format=format_name))
-    report = run(settings, clock, job, sys.stdin.buffer)
+    if follow:
+        if payload or STDIN in paths:
+            raise UsageError("--follow takes files of lines, and neither standard input nor --payload")
+        click.echo("following; stop with Ctrl-C", err=True)
+    report = run_following(settings, clock, job, ended()) if follow else run(settings, clock, job, sys.stdin.buffer)
     print_json(_as_json(report)) if as_json else _print(report)
     raise SystemExit(0 if report.is_good else 3)
 
@@ -81,22 +91,57 @@ def command(paths: tuple[str, ...], format_name: str, source: str, payload: str 
 def run(settings: Settings, clock: Clock, job: Job, stdin: BinaryIO) -> Report:
     """Ingest, wait until it is in the lake, and compare the ledger with what it was."""
     inputs = _inputs(job.paths)
-    if job.origin.format:
-        formats_from_settings(settings).get(job.origin.format)
-    register, before = AttributeRegister(settings.register_path), open_ledger(settings.ledger_path).hops()
-    with LocalFirehose(settings, clock, register=register) as stream:
-        collector = collector_from_settings(settings, stream, register, clock)
+    with _write_path(settings, clock, job) as (collector, close):
         source = LineSource(collector, clock, origin=job.origin, patience_s=PATIENCE_S)
         with _advancing(inputs) as advance:
             if job.kind == "lines":
                 ingests = [_lines(source, path, advance, stdin, str(clock.now_us()), job.origin) for path in inputs]
             else:
                 ingests = [_payload(collector, path, advance, stdin, job) for path in inputs]
+        return close(len(inputs), ingests)
+
+
+def run_following(settings: Settings, clock: Clock, job: Job, stop: threading.Event) -> Report:
+    """Follow files until told to stop, wait until what was read is in the lake, and compare the ledger with what it was."""
+    patterns = [str(Path(path) / "**" / "*") if Path(path).is_dir() else path for path in job.paths]
+    with _write_path(settings, clock, job) as (collector, close):
+        TailFiles(collector, patterns, Positions(settings.tail_path), clock, origin=job.origin, stop=stop).run()
+        return close(len(patterns), [])
+
+
+def ended() -> threading.Event:
+    """Answer an event that SIGINT and SIGTERM set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+Close = Callable[[int, Sequence[Ingest]], Report]
+
+
+@contextmanager
+def _write_path(settings: Settings, clock: Clock, job: Job) -> Iterator[tuple[Collector, Close]]:
+    """Open the write path; answer a collector, and what ends a run: it waits for the lake, and compares the ledger."""
+    if job.origin.format:
+        formats_from_settings(settings).get(job.origin.format)
+    register, before = AttributeRegister(settings.register_path), open_ledger(settings.ledger_path).hops()
+
+    def close(inputs: int, ingests: Sequence[Ingest]) -> Report:
         flushed = stream.flush(FLUSH_TIMEOUT_S)
-    check = open_ledger(settings.ledger_path).check()
-    done = Ingest(sum((one.summary for one in ingests), Summary()), sum(one.replaced for one in ingests))
-    problems = [one.problem for one in ingests if one.problem]
-    return Report(len(inputs), done, _difference(check.hops, before), problems, check.balanced, flushed)
+        check = open_ledger(settings.ledger_path).check()
+        hops = _difference(check.hops, before)
+        done = Ingest(sum((one.summary for one in ingests), Summary()), sum(one.replaced for one in ingests))
+        if not ingests:
+            done = Ingest(Summary(events=sum(hop.went_out for hop in hops if (hop.hop, hop.unit) == ("collect", "events"))))
+        return Report(inputs, done, hops, [one.problem for one in ingests if one.problem], check.balanced, flushed)
+
+    with LocalFirehose(settings, clock, register=register) as stream:
+        collector = collector_from_settings(settings, stream, register, clock)
+        try:
+            yield collector, close
+        finally:
+            collector.close()
 
 
 def _inputs(paths: Sequence[str]) -> list[Path | None]:
