@@ -80,8 +80,8 @@ def _denied(code: str, said: str, place: S3Object) -> DeliveryError | None:
         return PermanentError(f"{place.url}: its KMS key does not open it: allow kms:Decrypt on the key, in the role's policy and in the key's: {said}")
     if code in _DENIED:
         return PermanentError(
-            f"{place.url}: access denied: allow s3:GetObject{' and s3:GetObjectVersion' if place.version else ''} on arn:aws:s3:::{place.bucket}/*"
-            f" (without s3:ListBucket on the bucket S3 says so too of an object that is not there): {said}"
+            f"{place.url}: access denied: allow s3:GetObject{' and s3:GetObjectVersion' if place.version else ''} on arn:aws:s3:::{place.bucket}/*,"
+            f" and s3:ListBucket on arn:aws:s3:::{place.bucket}, without which S3 says so too of an object that is not there: {said}"
         )
     if code == "InvalidObjectState":
         return PermanentError(

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from collectors.collector import Collector
 from collectors.lines import Origin
+from collectors.sources.s3_clients import Clients
 from collectors.sources.s3_notices import S3Notices
 from collectors.sources.s3_objects import ObjectSource
 from collectors.sources.s3_queue import Boto3Queue, QueueReaders
@@ -14,6 +15,11 @@ from collectors.sources.s3_ranges import Boto3Ranges
 from tailrace import aws
 from tailrace.clock import Clock
 from tailrace.settings import Settings
+
+
+def clients_from_settings(settings: Settings) -> Clients:
+    """Make what calls S3, in whatever region a bucket lies."""
+    return Clients(lambda region: aws.client("s3", replace(settings, region=region)), settings.region)
 
 
 def objects_from_settings(
@@ -26,8 +32,7 @@ def objects_from_settings(
     patience_s: float = math.inf,
 ) -> ObjectSource:
     """Make the source of objects, whatever region their buckets lie in."""
-    port = Boto3Ranges(lambda region: aws.client("s3", replace(settings, region=region)), settings.region)
-    return ObjectSource(collector, clock, port, origin=origin, stop=stop, patience_s=patience_s)
+    return ObjectSource(collector, clock, Boto3Ranges(clients_from_settings(settings)), origin=origin, stop=stop, patience_s=patience_s)
 
 
 def notices_from_settings(

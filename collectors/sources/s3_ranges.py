@@ -8,14 +8,16 @@ keeps versions: an object that is written anew in the middle is noticed, and nev
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from collectors.envelopes.s3_event import S3Object
-from collectors.sources.s3_errors import EMPTY_CODES, ChangedError, WrongRegionError, translated
+from collectors.sources.s3_clients import Clients
+from collectors.sources.s3_errors import EMPTY_CODES, ChangedError
 from tailrace.clock import Clock
 from tailrace.errors import DeliveryError, PermanentError, TransientError
 
@@ -34,7 +36,6 @@ FIRST_WAIT_S: Final = 0.25
 LONGEST_WAIT_S: Final = 8.0
 
 _TOTAL: Final = re.compile(r"bytes \d+-\d+/(\d+)")
-_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 _UNVERSIONED: Final = frozenset({"", "null"})
 _RANDOM: Final = SystemRandom()
 
@@ -62,39 +63,26 @@ class GetsRanges(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Boto3Ranges:
-    """The call through boto3; ``client`` makes a client for a region. Where a bucket lies elsewhere than was thought, S3 says so, and it is asked there."""
+    """The call through boto3."""
 
-    client: Callable[[str], "S3Client"]
-    region: str
-    _clients: dict[str, "S3Client"] = field(default_factory=dict)
-    _homes: dict[str, str] = field(default_factory=dict)
+    clients: Clients
 
     def get(self, place: S3Object, start: int, length: int, etag: str = "") -> Part:
         """Ask for a range."""
-        home = self._homes.get(place.bucket) or (place.region if _REGION.fullmatch(place.region) else self.region)
-        try:
-            return self._get(replace(place, region=home), start, length, etag)
-        except WrongRegionError as error:
-            if place.bucket in self._homes or not _REGION.fullmatch(error.region):
-                raise
-            self._homes[place.bucket] = error.region
-            return self._get(replace(place, region=error.region), start, length, etag)
+        return self.clients.asked(place, partial(_got, start=start, length=length, etag=etag))
 
-    def _get(self, place: S3Object, start: int, length: int, etag: str) -> Part:
-        if place.region not in self._clients:
-            self._clients[place.region] = self.client(place.region)
-        more: dict[str, Any] = {"VersionId": place.version} if place.version else {}
-        more |= {"IfMatch": f'"{etag}"'} if etag else {}
-        try:
-            answer = self._clients[place.region].get_object(Bucket=place.bucket, Key=place.key, Range=f"bytes={start}-{start + length - 1}", **more)
-            data = answer["Body"].read()
-        except ClientError as error:
-            if not start and error.response.get("Error", {}).get("Code") in EMPTY_CODES:
-                return Part(b"", 0, etag)
-            raise translated(error, place) from error
-        except BotoCoreError as error:
-            raise translated(error, place) from error
-        return _part(answer, data, place, start, length)
+
+def _got(client: "S3Client", place: S3Object, start: int, length: int, etag: str) -> Part:
+    more: dict[str, Any] = {"VersionId": place.version} if place.version else {}
+    more |= {"IfMatch": f'"{etag}"'} if etag else {}
+    try:
+        answer = client.get_object(Bucket=place.bucket, Key=place.key, Range=f"bytes={start}-{start + length - 1}", **more)
+        data = answer["Body"].read()
+    except ClientError as error:
+        if not start and error.response.get("Error", {}).get("Code") in EMPTY_CODES:
+            return Part(b"", 0, etag)
+        raise
+    return _part(answer, data, place, start, length)
 
 
 def _part(answer: "GetObjectOutputTypeDef", data: bytes, place: S3Object, start: int, length: int) -> Part:

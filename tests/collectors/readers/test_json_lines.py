@@ -294,7 +294,7 @@ def test_a_line_with_an_object_in_the_place_of_a_list_costs_the_others_nothing(m
     monkeypatch.setattr(json_care.Care, "read", lambda *_: pytest.fail("it was read with care"))
     second = parse_lines(lines_of(texts[1:], "test.paths", source="test: lists"), made, register).logs
     assert first["attributes"].to_pylist()[1:] == second["attributes"].to_pylist()
-    assert json.loads(first["attributes"].to_pylist()[0]) == {"p.a.b.x": 1}
+    assert json.loads(first["attributes"].to_pylist()[0] or "") == {"p.a.b.x": 1}
 
 
 def test_a_path_through_a_list_that_cannot_be_read_leads_nowhere() -> None:

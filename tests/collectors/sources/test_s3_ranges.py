@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from collectors.envelopes.s3_event import S3Object
+from collectors.sources.s3_clients import Clients
 from collectors.sources.s3_errors import ChangedError, GoneError, WrongRegionError, translated
 from collectors.sources.s3_ranges import FIRST_WAIT_S, TRIES, Boto3Ranges, Part, open_object
 from tailrace import aws
@@ -155,7 +156,7 @@ class FakeClient:
 
 def test_a_bucket_of_another_region_is_asked_for_there_from_then_on() -> None:
     clients = {name: FakeClient(name, "eu-west-3") for name in ("us-east-1", "eu-west-3")}
-    port = Boto3Ranges(clients.__getitem__, "us-east-1")  # type: ignore[arg-type] # the one call is enough
+    port = Boto3Ranges(Clients(clients.__getitem__, "us-east-1"))  # type: ignore[arg-type] # the one call is enough
     for _ in range(2):
         assert port.get(place("a"), 0, 10).data == b"hello"
     assert [len(client.calls) for client in clients.values()] == [1, 2]
@@ -168,14 +169,14 @@ def test_the_region_of_a_notification_is_asked_first_if_it_could_be_one() -> Non
         asked.append(region)
         return FakeClient(region, region)
 
-    port = Boto3Ranges(client, "us-east-1")
+    port = Boto3Ranges(Clients(client, "us-east-1"))
     for region in ("eu-west-1", "us-gov-west-1", "evil.example/x", ""):
         port.get(place("a", region=region), 0, 10)
     assert asked == ["eu-west-1", "us-gov-west-1", "us-east-1"]
 
 
 def test_a_region_that_refuses_too_is_said() -> None:
-    port = Boto3Ranges(lambda region: FakeClient(region, "nowhere"), "us-east-1")  # type: ignore[arg-type, return-value] # the one call is enough
+    port = Boto3Ranges(Clients(lambda region: FakeClient(region, "nowhere"), "us-east-1"))  # type: ignore[arg-type, return-value] # the one call is enough
     with pytest.raises(WrongRegionError, match="TAILRACE_REGION=nowhere"):
         port.get(place("a"), 0, 10)
 
@@ -191,7 +192,7 @@ def test_an_answer_that_is_too_short_or_of_the_whole_is_noticed(answer: dict[str
     client = FakeClient("us-east-1")
     client.answer = answer
     with pytest.raises(error):
-        Boto3Ranges(lambda _: client, "us-east-1").get(place("a"), 0, 10)  # type: ignore[arg-type, return-value] # the one call is enough
+        Boto3Ranges(Clients(lambda _: client, "us-east-1")).get(place("a"), 0, 10)  # type: ignore[arg-type, return-value] # the one call is enough
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ def test_through_boto3_parts_versions_and_refusals_are_those_of_s3(settings: Set
     s3.put_object(Bucket="logs", Key="a b+é", Body=b"new")
     s3.put_object(Bucket="logs", Key="empty", Body=b"")
     s3.put_object(Bucket="logs", Key="cold", Body=DATA, StorageClass="GLACIER")
-    port = Boto3Ranges(lambda _: s3, "us-east-1")
+    port = Boto3Ranges(Clients(lambda _: s3, "us-east-1"))
     opened_ = open_object(port, place("a b+é", version=old), ManualClock(), part_bytes=1_000)
     assert opened_.file.read() == DATA
     assert opened_.place.version == old
@@ -230,7 +231,7 @@ def test_threads_may_share_the_port(settings: Settings) -> None:
     s3 = aws.client("s3", settings)
     s3.create_bucket(Bucket="shared")
     s3.put_object(Bucket="shared", Key="a", Body=DATA)
-    port, found = Boto3Ranges(lambda _: aws.client("s3", settings), "us-east-1"), list[bytes]()
+    port, found = Boto3Ranges(Clients(lambda _: aws.client("s3", settings), "us-east-1")), list[bytes]()
     threads = [threading.Thread(target=lambda: found.append(port.get(S3Object("shared", "a"), 0, 10).data)) for _ in range(4)]
     for thread in threads:
         thread.start()
