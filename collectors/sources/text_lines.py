@@ -1,6 +1,6 @@
 """A stream of bytes as runs of log lines, block by block, without a Python object a line until the ids are made; or of JSON records, where it holds those.
 
-A line ends with LF or CRLF; the last one may lack its end. Invalid UTF-8 becomes U+FFFD. Empty lines are left out and counted under the rule
+A line ends with LF or CRLF; the last one may lack its end. A byte order mark before the first is none of its characters. Invalid UTF-8 becomes U+FFFD. Empty lines are left out and counted under the rule
 ``empty-line``. A line longer than :data:`MAX_LINE_BYTES` is cut into several, so that memory is bounded and nothing is lost.
 
 An event id is a hash of the stream's name, the line's offset in it (after inflating) and the line's bytes: the same lines at the same place of the same file have the same ids
@@ -28,6 +28,7 @@ HEAD_BYTES: Final = 4_096
 """How much of a stream is looked at to see whether it holds records."""
 
 EMPTY_RULE: Final = "empty-line"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LINE_FEED: Final = 10
 
 
@@ -46,11 +47,11 @@ def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -
     reading, first = iter(blocks), b""
     while len(first) < HEAD_BYTES and (block := next(reading, b"")):
         first += block
-    whole = chain([first], reading)
     if is_records(first):
-        yield from _record_runs(whole, origin, name, received_us)
+        yield from _record_runs(chain([first], reading), origin, name, received_us)
         return
-    for offset, text in _whole_lines(whole):
+    lines = first.removeprefix(BYTE_ORDER_MARK)
+    for offset, text in _whole_lines(chain([lines], reading), len(first) - len(lines)):
         yield run_of(text, offset, origin, name, received_us)
 
 
@@ -73,9 +74,9 @@ def _record_runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us
         yield _run_of(pieces, starts, origin, name, received_us)
 
 
-def _whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+def _whole_lines(blocks: Iterable[bytes], offset: int) -> Iterator[tuple[int, bytes]]:
     """Answer pieces that end with a line end, each with its offset; the last may end without. Before a stream's error come its whole lines."""
-    offset, waiting = 0, bytearray()
+    waiting = bytearray()
     try:
         for block in blocks:
             waiting += block
