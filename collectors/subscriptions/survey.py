@@ -1,8 +1,9 @@
 """Looking at all places that are asked for: inventory, plan and estimate of each, before anything is changed."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from collectors.subscriptions.cloudformation import STREAM_ACTIONS
 from collectors.subscriptions.cost import Route, Search
 from collectors.subscriptions.destination import Fed, fed_by
 from collectors.subscriptions.estimate import Estimate, Money, estimate, total
@@ -70,6 +71,10 @@ def look(connections: Iterable[Connection | Closed], wish: Wish, streams: str, *
             yield found
         else:
             connection, inventory = found
+            if not wish.role_arn and wish.destination_at(connection.place).service in STREAM_ACTIONS:
+                inventory = replace(
+                    inventory, notes=(*inventory.notes, "CloudWatch Logs writes to a stream with a role: name it with --role-arn, or let the template make it")
+                )
             yield Look(connection, inventory, make_plan(inventory, wish))
 
 

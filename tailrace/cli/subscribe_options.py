@@ -65,8 +65,7 @@ def wish_options(*, required: bool) -> Callable[[Command], Command]:
         click.option(
             "--to",
             "destination",
-            required=required,
-            default=None if required else "",
+            **({"required": True} if required else {"default": ""}),
             help="ARN of a Kinesis stream, Firehose stream, function or logs destination; {account} and {region} stand for where a group is.",
         ),
         click.option("--role-arn", default="", help="Role that CloudWatch Logs writes to Kinesis or Firehose with."),

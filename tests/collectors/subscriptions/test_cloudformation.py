@@ -90,12 +90,9 @@ def of(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {name: one for name, one in template["Resources"].items() if one["Type"] == kind}
 
 
-@pytest.mark.parametrize("destination", [STREAM, FUNCTION, HOSE, CENTRAL])
+@pytest.mark.parametrize(("destination", "role"), [(STREAM, ""), (STREAM, ROLE), (HOSE, ""), (HOSE, ROLE), (FUNCTION, ""), (CENTRAL, "")])
 @pytest.mark.parametrize("patterns", [("/*",), ("*",)])
-@pytest.mark.parametrize("role", ["", ROLE])
 def test_every_template_is_whole(destination: str, patterns: tuple[str, ...], role: str) -> None:
-    if destination == FUNCTION and role:
-        pytest.skip("a function is called by permission")
     for template in made("/a", "/b-c", "/b/c", destination=destination, patterns=patterns, role_arn=role, pattern='{ $.level = "ERROR" }'):
         check(template)
 
