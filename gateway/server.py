@@ -6,7 +6,7 @@ acknowledged is synced already, sinks finish the batch they are at.
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +15,7 @@ import uvicorn
 
 from collectors.collector import Collector
 from collectors.from_settings import collector_from_settings
+from collectors.sources.syslog import SyslogServer
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -54,8 +55,9 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         stack.enter_context(Keeper(settings, clock))
         if xray:
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
+        doors = _open_doors(stack, settings, collector, clock)
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream))
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, doors))
         yield Node(parts, stream, collector)
 
 
@@ -78,6 +80,14 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-def _status(stream: LocalFirehose) -> Mapping[str, Any]:
-    found = stream.status()
-    return {"status": "ok", "threads": threading.active_count(), **found}
+def _open_doors(stack: ExitStack, settings: Settings, collector: Collector, clock: Clock) -> Mapping[str, Callable[[], Mapping[str, int]]]:
+    """Open the ports that the settings ask for; answer what each says of itself."""
+    doors: dict[str, Callable[[], Mapping[str, int]]] = {}
+    if settings.syslog_port or settings.syslog_tls_port:
+        doors["syslog"] = stack.enter_context(SyslogServer(collector, settings, clock)).status
+    return doors
+
+
+def _status(stream: LocalFirehose, doors: Mapping[str, Callable[[], Mapping[str, int]]]) -> Mapping[str, Any]:
+    told = {name: status() for name, status in doors.items()}
+    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **({"doors": told} if told else {})}
