@@ -15,6 +15,7 @@ import uvicorn
 
 from collectors.collector import Collector
 from collectors.from_settings import collector_from_settings
+from collectors.sources.forward import ForwardServer
 from collectors.sources.syslog import SyslogServer
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
@@ -85,6 +86,8 @@ def _open_doors(stack: ExitStack, settings: Settings, collector: Collector, cloc
     doors: dict[str, Callable[[], Mapping[str, int]]] = {}
     if settings.syslog_port or settings.syslog_tls_port:
         doors["syslog"] = stack.enter_context(SyslogServer(collector, settings, clock)).status
+    if settings.forward_port:
+        doors["forward"] = stack.enter_context(ForwardServer(collector, settings, clock)).status
     return doors
 
 

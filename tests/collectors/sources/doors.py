@@ -41,7 +41,7 @@ def collector_of(stream: Any) -> Collector:
     return Collector(stream, work_with(formats(), register), register, SystemClock())
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
     ends = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < ends
