@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from collectors.envelopes.fluent_forward import open_forward
 from collectors.envelopes.metric_stream import open_json, open_otel
 from collectors.envelopes.opened import Opened, Sent
 from collectors.envelopes.otlp.encoding import from_json, from_protobuf
@@ -44,6 +45,7 @@ def _same_of_all(sent: Sent, ids: pa.StringArray) -> pa.Table | None:
 
 OPENERS: Final[Mapping[str, Callable[[Sent], Opened]]] = MappingProxyType(
     {
+        "forward": open_forward,
         "lines": open_lines,
         "metric_stream_json": open_json,
         "metric_stream_otel": open_otel,

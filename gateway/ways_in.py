@@ -1,0 +1,31 @@
+"""The ways in that a gateway opens beside its HTTP port, where the settings ask for them: a queue of S3, files that grow, syslog, Fluent's forward protocol."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from collectors.collector import Collector
+from collectors.sources.forward import ForwardServer
+from collectors.sources.syslog import SyslogServer
+from collectors.sources.tail_files import TailFiles
+from collectors.sources.tail_positions import Positions
+from tailrace.clock import Clock
+from tailrace.settings import Settings
+
+Told = Callable[[], Mapping[str, Any]]
+
+
+def open_ways(stack: ExitStack, settings: Settings, collector: Collector, clock: Clock) -> Mapping[str, Told]:
+    """Open them, to be closed with the stack; answer what each says of itself."""
+    ways: dict[str, Told] = {}
+    if settings.s3_queue_url:
+        from collectors.sources.s3_from_settings import queue_from_settings  # boto3 takes 300 ms to import, and not everybody has a queue
+
+        ways["s3_queue"] = stack.enter_context(queue_from_settings(settings, collector, clock)).status
+    if settings.tail_patterns:
+        stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
+    if settings.syslog_port or settings.syslog_tls_port:
+        ways["syslog"] = stack.enter_context(SyslogServer(collector, settings, clock)).status
+    if settings.forward_port:
+        ways["forward"] = stack.enter_context(ForwardServer(collector, settings, clock)).status
+    return ways
