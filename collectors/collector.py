@@ -23,7 +23,7 @@ from collectors.envelopes import cloudwatch, xray
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
-from collectors.steps import DOCUMENTS, Work, gather
+from collectors.steps import DOCUMENTS, Batch, Work, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
@@ -37,6 +37,7 @@ TOGETHER_BYTES: Final = 4 * 1024 * 1024
 """Text of payloads that are put together: with four times as much, short lines (VPC flow logs) take half as long again and 130 MB more memory, and long ones gain nothing."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+NO_ROUTES: Final[Mapping[TableName, pa.StringArray]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +201,22 @@ class Collector:
             beyond = {rule: len(lines) for rule, lines in within.dead}
             counts = decoded + _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
             letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
-            return self._put(source, tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)])
+            return self._put(source, tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)], _routes(batches))
         except BaseException:
             within.give_back()
             raise
 
-    def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
+    def _put(
+        self,
+        source: str,
+        tables: Mapping[TableName, pa.Table],
+        counts: tuple[Count, ...],
+        dead: Iterable[DeadLetter] = (),
+        routes: Mapping[TableName, pa.StringArray] = NO_ROUTES,
+    ) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
         letters = tuple(replace(letter, detail={"source": source, **letter.detail}) for letter in dead)
-        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters))
+        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
         return Summary(
             sum(one.came_in for one in counts if one.unit == "payloads"),
             _went_out(counts, "events"),
@@ -237,3 +245,11 @@ def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped
         by_rule.update(batch.dropped)
     of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
+
+
+def _routes(batches: Sequence[Batch]) -> Mapping[TableName, pa.StringArray]:
+    if all(batch.routes is None for batch in batches):
+        return NO_ROUTES
+    nothing = (pa.nulls(batch.logs.num_rows, pa.string()) for batch in batches)
+    words: pa.StringArray = pa.concat_arrays([none if batch.routes is None else batch.routes for batch, none in zip(batches, nothing, strict=True)])
+    return {"logs": words} if len(words) else NO_ROUTES

@@ -23,9 +23,8 @@ def formats_from_settings(settings: Settings) -> FormatSet:
 
 def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock) -> Collector:
     """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
-    formats = formats_from_settings(settings)
-    register.declare(formats.declared())
-    rules = load_rules(settings)
+    formats, rules = formats_from_settings(settings), load_rules(settings)
+    register.declare({**rules.enrichment.declared(), **formats.declared()})
     meter = Meter(rules.quotas, clock, settings.quotas_path) if rules.quotas else None
     return Collector(stream, work_with(formats, register, rules, meter), register, clock, settings.inflate_max_bytes, settings.region)
 

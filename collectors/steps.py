@@ -17,6 +17,7 @@ from collectors.lines import Lines
 from collectors.meter import Meter
 from collectors.metrics import redaction_metrics
 from collectors.rules.enrich import enrich as with_knowledge
+from collectors.rules.route import route as routed
 from collectors.rules.rule_file import NO_RULES, Rules
 from collectors.rules.sample import sample as sampled
 from collectors.runs import merged
@@ -58,6 +59,8 @@ class Batch:
     metrics: pa.Table
     joined: int = 0
     dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    routes: pa.StringArray | None = None
+    """For each row the sinks that it is meant for, as ``firehose.routes`` says it; ``None``: all rows go to all."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,11 @@ def sample(batch: Batch, work: Work) -> Batch:
     return replace(batch, logs=logs, dropped=dropped)
 
 
+def route(batch: Batch, work: Work) -> Batch:
+    """Say which sinks the rows are meant for."""
+    return replace(batch, routes=routed(batch.logs, work.rules.routes))
+
+
 def redact(batch: Batch, work: Work) -> Batch:
     """Take out personal data and secrets; how many is a metric of the source."""
     logs, counts = work.rules.redactor.redact(batch.logs)
@@ -111,13 +119,15 @@ def reconcile(batch: Batch, work: Work) -> Batch:
         raise StateError(f"{len(batch.lines)} lines became {batch.logs.num_rows} rows and {batch.joined} parts of rows, and {dropped} were dropped")
     if batch.logs.schema != arrow_schema("logs") or batch.metrics.schema != arrow_schema("metrics"):
         raise StateError("rows are not in the schema")
+    if batch.routes is not None and len(batch.routes) != batch.logs.num_rows:
+        raise StateError(f"{batch.logs.num_rows} rows have {len(batch.routes)} routes")
     for table in (batch.logs, batch.metrics):
         if table["event_id"].null_count or table["event_time"].null_count:
             raise StateError("rows without an event id or a time")
     return batch
 
 
-STEPS: Final[tuple[Step, ...]] = (parse, enrich, sample, redact, reconcile)
+STEPS: Final[tuple[Step, ...]] = (parse, enrich, sample, route, redact, reconcile)
 
 
 def run_steps(lines: Lines, work: Work) -> Batch:

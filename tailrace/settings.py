@@ -51,6 +51,10 @@ class Settings:
     tail_files: str = _setting("", "files that are followed, as patterns with commas between them: /var/log/app.log*,/srv/**/*.log; empty: none")
     formats: str = _setting("", "folder of the user's own format files")
     pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
+    geoip_file: str = _setting(
+        "", "file of MaxMind's format that says where addresses are (GeoLite2 City or Country); used where the pipeline's rules say geoip"
+    )
+    asn_file: str = _setting("", "file of MaxMind's format that says whose addresses are (GeoLite2 ASN)")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
