@@ -144,6 +144,8 @@ class Collector:
         """Write down what must outlive the process."""
         if self._work.meter:
             self._work.meter.close()
+        if self._work.health:
+            self._work.health.close()
 
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
@@ -201,10 +203,13 @@ class Collector:
             beyond = {rule: len(lines) for rule, lines in within.dead}
             counts = decoded + _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
             letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
-            return self._put(source, tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)], _routes(batches))
+            summary = self._put(source, tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)], _routes(batches))
         except BaseException:
             within.give_back()
             raise
+        if self._work.health and batches:
+            self._work.health.note(source, [tables["logs"]], [batch.seen for batch in batches])
+        return summary
 
     def _put(
         self,

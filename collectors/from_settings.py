@@ -1,11 +1,13 @@
 """A collector as the settings say: the formats of ours and of the user's, the user's rules, limits, region."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from collectors.collector import Collector
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
+from collectors.health import Health
 from collectors.meter import Meter
 from collectors.parse import parse_lines
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
@@ -13,6 +15,7 @@ from collectors.steps import Work
 from firehose.delivery import DeliveryStream
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
+from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
 
 
@@ -21,12 +24,16 @@ def formats_from_settings(settings: Settings) -> FormatSet:
     return load_formats(Path(settings.formats) if settings.formats else None)
 
 
-def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock) -> Collector:
-    """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
+def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock, *, keeps: bool = True) -> Collector:
+    """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong.
+
+    With ``keeps`` it writes what quotas counted and how formats read below the home folder; a Lambda function has no disk that stays.
+    """
     formats, rules = formats_from_settings(settings), load_rules(settings)
     register.declare({**rules.enrichment.declared(), **formats.declared()})
-    meter = Meter(rules.quotas, clock, settings.quotas_path) if rules.quotas else None
-    return Collector(stream, work_with(formats, register, rules, meter), register, clock, settings.inflate_max_bytes, settings.region)
+    meter = Meter(rules.quotas, clock, settings.quotas_path if keeps else None) if rules.quotas else None
+    work = replace(work_with(formats, register, rules, meter), health=Health(HealthWriter(settings.health_path), clock) if keeps else None)
+    return Collector(stream, work, register, clock, settings.inflate_max_bytes, settings.region)
 
 
 def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES, meter: Meter | None = None) -> Work:

@@ -36,7 +36,7 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
 def _handler() -> "Handler":
     settings = load().settings
     register = AttributeRegister()  # what it learns are types of this container, which has no disk to keep them on
-    return Handler(collector_from_settings(settings, stream_from_settings(settings), register, SystemClock()))
+    return Handler(collector_from_settings(settings, stream_from_settings(settings), register, SystemClock(), keeps=False))
 
 
 def stream_from_settings(settings: Settings) -> DeliveryStream:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from collectors.health import Health
 from collectors.join import join_lines
 from collectors.lines import Lines
 from collectors.meter import Meter
@@ -44,6 +45,16 @@ class Parsed(Protocol):
         ...
 
 
+@runtime_checkable
+class NamesFields(Protocol):
+    """What a parser answers that tells which attributes lines have, by format."""
+
+    @property
+    def seen(self) -> Mapping[str, frozenset[str]]:
+        """Names of attributes by format."""
+        ...
+
+
 DOCUMENTS: Final = "app.json"
 """The format of what clients write to an index: each is an event, whatever it looks like."""
 
@@ -59,17 +70,19 @@ class Batch:
     metrics: pa.Table
     joined: int = 0
     dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    seen: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     routes: pa.StringArray | None = None
     """For each row the sinks that it is meant for, as ``firehose.routes`` says it; ``None``: all rows go to all."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What the steps work with: the parsers, the user's rules, and what measures sources against their quotas."""
+    """What the steps work with: the parsers, the user's rules, what measures sources against their quotas, and what keeps the health of formats."""
 
     parse_lines: ParseLines
     rules: Rules = NO_RULES
     meter: Meter | None = None
+    health: Health | None = None
 
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:
@@ -83,7 +96,8 @@ Step = Callable[[Batch, Work], Batch]
 def parse(batch: Batch, work: Work) -> Batch:
     """Find the format of the lines and read them: columns, severity, trace ids, attributes."""
     parsed = work.parse_lines(batch.lines)
-    return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined)
+    seen = parsed.seen if isinstance(parsed, NamesFields) else batch.seen
+    return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined, seen=seen)
 
 
 def enrich(batch: Batch, work: Work) -> Batch:

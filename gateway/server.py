@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
@@ -28,9 +29,12 @@ from gateway.parts import Parts
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
+from tailrace.parse_health import read_health
 from tailrace.settings import Settings
 
 STOP_WITHIN_S: Final = 5
+SHOWN_HEALTH: Final = 50
+"""Shapes and fields of the formats' health that the status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,16 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         if settings.tail_patterns:
             stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector))
+        parts = Parts(
+            clock,
+            workspace.engine(),
+            collector,
+            stream,
+            register,
+            dead,
+            lambda: _status(stream, collector),
+            partial(read_health, settings.health_path, limit=SHOWN_HEALTH),
+        )
         yield Node(parts, stream, collector)
 
 

@@ -123,6 +123,11 @@ class Settings:
         return self.home / "quotas.json"
 
     @property
+    def health_path(self) -> Path:
+        """How formats read the lines of sources (SQLite); readers open it read-only."""
+        return self.home / "health.sqlite"
+
+    @property
     def gateway_url(self) -> str:
         """Where the gateway answers."""
         return f"http://{self.gateway_host}:{self.gateway_port}"
