@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from itertools import count
 from operator import add
 from types import MappingProxyType
@@ -26,7 +27,7 @@ from collectors.envelopes.openers import OPENERS, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
-from collectors.steps import DOCUMENTS, Work, gather
+from collectors.steps import DOCUMENTS, Batch, Work, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.errors import DecodeError
@@ -45,6 +46,7 @@ MADE: Final[tuple[tuple[TableName, Unit], ...]] = (("spans", "spans"), ("metrics
 """Tables whose rows envelopes make themselves, and their units in the ledger."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+NO_ROUTES: Final[Mapping[TableName, pa.StringArray]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,9 @@ class Collector:
             made = [one.tables[name] for one in read if name in one.tables]
             tables |= {name: pa.concat_tables([*([tables[name]] if name in tables else []), *made])} if made else {}
         with parsed.counted():
-            return self._put(payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead])
+            return self._put(
+                payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead], parsed.routes
+            )
 
     def collect_dead(self, source: str, letters: Sequence[DeadLetter]) -> Summary:
         """Put payloads that a source could not decode."""
@@ -190,6 +194,8 @@ class Collector:
         """Write down what must outlive the process."""
         if self._work.meter:
             self._work.meter.close()
+        if self._work.health:
+            self._work.health.close()
 
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
@@ -251,7 +257,7 @@ class Collector:
     def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING, *, metered: bool = True) -> Summary:
         parsed = self._parsed(runs, dropped, metered=metered)
         with parsed.counted():
-            return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead)
+            return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead, parsed.routes)
 
     def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
@@ -272,12 +278,30 @@ class Collector:
         beyond = {rule: len(lines) for rule, lines in within.dead}
         counts = _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
         letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
-        return _Parsed(tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)], within.give_back)
+        return _Parsed(
+            tables,
+            counts,
+            [*letters, *(letter for part in sifted for letter in part.dead)],
+            _routes(batches),
+            within.give_back,
+            partial(self._note, runs[0].origin.counted_as, tables, batches),
+        )
 
-    def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
+    def _note(self, source: str, tables: Mapping[TableName, pa.Table], batches: Sequence[Batch]) -> None:
+        if self._work.health and batches:
+            self._work.health.note(source, [tables["logs"]], [batch.seen for batch in batches])
+
+    def _put(
+        self,
+        source: str,
+        tables: Mapping[TableName, pa.Table],
+        counts: tuple[Count, ...],
+        dead: Iterable[DeadLetter] = (),
+        routes: Mapping[TableName, pa.StringArray] = NO_ROUTES,
+    ) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
         letters = tuple(replace(letter, detail={"source": source, **letter.detail}) for letter in dead)
-        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters))
+        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
         return Summary(
             sum(one.came_in for one in counts if one.unit == "payloads"),
             _went_out(counts, "events"),
@@ -296,16 +320,19 @@ class _Parsed:
     tables: Mapping[TableName, pa.Table]
     counts: tuple[Count, ...]
     dead: Sequence[DeadLetter]
+    routes: Mapping[TableName, pa.StringArray] = NO_ROUTES
     give_back: Callable[[], None] = lambda: None
+    note: Callable[[], None] = lambda: None
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Give the quota back where what stands below fails to put them."""
+        """Give the quota back where what stands below fails to put them; note how they could be read where it does not."""
         try:
             yield
         except BaseException:
             self.give_back()
             raise
+        self.note()
 
 
 def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:
@@ -337,3 +364,11 @@ def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped
         by_rule.update(batch.dropped)
     of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
+
+
+def _routes(batches: Sequence[Batch]) -> Mapping[TableName, pa.StringArray]:
+    if all(batch.routes is None for batch in batches):
+        return NO_ROUTES
+    nothing = (pa.nulls(batch.logs.num_rows, pa.string()) for batch in batches)
+    words: pa.StringArray = pa.concat_arrays([none if batch.routes is None else batch.routes for batch, none in zip(batches, nothing, strict=True)])
+    return {"logs": words} if len(words) else NO_ROUTES

@@ -1,5 +1,6 @@
 """A collector as the settings say: the formats of ours and of the user's, the user's rules, limits, region."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from collectors.collector import Collector, Summary
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
+from collectors.health import Health
 from collectors.meter import Meter
 from collectors.parse import parse_lines
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
@@ -14,6 +16,7 @@ from collectors.steps import Work
 from firehose.delivery import DeadLetter, DeliveryStream
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
+from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
 
 REPLAY_PATIENCE_S: Final = 30.0
@@ -25,13 +28,16 @@ def formats_from_settings(settings: Settings) -> FormatSet:
     return load_formats(Path(settings.formats) if settings.formats else None)
 
 
-def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock) -> Collector:
-    """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
-    formats = formats_from_settings(settings)
-    register.declare(formats.declared())
-    rules = load_rules(settings)
-    meter = Meter(rules.quotas, clock, settings.quotas_path) if rules.quotas else None
-    collector = Collector(stream, work_with(formats, register, rules, meter), register, clock, settings.inflate_max_bytes, settings.region)
+def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock, *, keeps: bool = True) -> Collector:
+    """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong.
+
+    With ``keeps`` it writes what quotas counted and how formats read below the home folder; a Lambda function has no disk that stays.
+    """
+    formats, rules = formats_from_settings(settings), load_rules(settings)
+    register.declare({**rules.enrichment.declared(), **formats.declared()})
+    meter = Meter(rules.quotas, clock, settings.quotas_path if keeps else None) if rules.quotas else None
+    work = replace(work_with(formats, register, rules, meter), health=Health(HealthWriter(settings.health_path), clock) if keeps else None)
+    collector = Collector(stream, work, register, clock, settings.inflate_max_bytes, settings.region)
     collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
     return collector
 

@@ -42,7 +42,7 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
 def _handler() -> "Handler":
     settings = load().settings
     register, clock = AttributeRegister(), SystemClock()  # what the register learns are types of this container, which has no disk to keep them on
-    collector = collector_from_settings(settings, stream_from_settings(settings), register, clock)
+    collector = collector_from_settings(settings, stream_from_settings(settings), register, clock, keeps=False)
     return Handler(collector, notices_from_settings(settings, collector, clock, patience_s=0))
 
 

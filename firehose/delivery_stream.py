@@ -237,7 +237,9 @@ class LocalFirehose:
                 stream = pa.BufferOutputStream()
                 with pa.ipc.new_stream(stream, table.schema) as writer:
                     writer.write_table(table)
-                letters.append(DeadLetter("payload", reason, stream.getvalue().to_pybytes(), {"envelope": "arrow", "table": name, "source": source}))
+                letters.append(
+                    DeadLetter("payload", reason, stream.getvalue().to_pybytes(), {"envelope": "arrow", "table": name, "source": source, "sink": sink})
+                )
         place = f"{sink}-{self._spool.producer}-{batch.start.segment}-{batch.start.offset}"
         self.dead.write(place, letters, time_us=self._clock.now_us(), sink=sink)
 

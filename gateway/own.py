@@ -3,7 +3,7 @@
 The dashboard, the alert engine and the consumers reach the write path here, so that the two paths never import each other.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -26,8 +26,8 @@ async def healthz(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """Answer the state of the spool and the sinks."""
-    return JsonResponse(await run_in_threadpool(Parts.of(request).status))
+    """Answer the state of the spool, the sinks and the sources, and how formats read their lines."""
+    return JsonResponse(await run_in_threadpool(_status, Parts.of(request)))
 
 
 async def payload(request: Request) -> Response:
@@ -79,6 +79,10 @@ async def dead_drop(request: Request) -> Response:
     """Throw a dead letter away."""
     dropped = await run_in_threadpool(Parts.of(request).dead.drop, _id(request))
     return JsonResponse({"dropped": True}) if dropped else _no_letter(request)
+
+
+def _status(parts: Parts) -> dict[str, Any]:
+    return {**parts.status(), "parse_health": parts.parse_health()}
 
 
 def _replay(parts: Parts, identity: str, request: Request) -> Response:

@@ -56,6 +56,7 @@ class Parts:
     register: AttributeRegister
     dead: KeepsDeadLetters
     status: Callable[[], Mapping[str, Any]]
+    parse_health: Callable[[], Mapping[str, Any]] = dict
 
     @staticmethod
     def of(request: Request) -> "Parts":

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
@@ -27,10 +28,13 @@ from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
+from tailrace.parse_health import read_health
 from tailrace.secrets import secret
 from tailrace.settings import Settings
 
 STOP_WITHIN_S: Final = 5
+SHOWN_HEALTH: Final = 50
+"""Shapes and fields of the formats' health that the status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,16 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
         ways = open_ways(stack, settings, collector, clock)
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, ways))
+        parts = Parts(
+            clock,
+            workspace.engine(),
+            collector,
+            stream,
+            register,
+            dead,
+            lambda: _status(stream, collector, ways),
+            partial(read_health, settings.health_path, limit=SHOWN_HEALTH),
+        )
         yield Node(parts, stream, collector)
 
 

@@ -63,6 +63,10 @@ class Settings:
     forward_shared_key: str = _setting("", "key that senders of the forward protocol must know, or ssm:/name or secretsmanager:name; empty: none is asked for")
     formats: str = _setting("", "folder of the user's own format files")
     pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
+    geoip_file: str = _setting(
+        "", "file of MaxMind's format that says where addresses are (GeoLite2 City or Country); used where the pipeline's rules say geoip"
+    )
+    asn_file: str = _setting("", "file of MaxMind's format that says whose addresses are (GeoLite2 ASN)")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
@@ -132,6 +136,11 @@ class Settings:
     def quotas_path(self) -> Path:
         """What sources with a quota took today."""
         return self.home / "quotas.json"
+
+    @property
+    def health_path(self) -> Path:
+        """How formats read the lines of sources (SQLite); readers open it read-only."""
+        return self.home / "health.sqlite"
 
     @property
     def gateway_url(self) -> str:
