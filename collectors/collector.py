@@ -23,6 +23,7 @@ from collectors.envelopes import cloudwatch, xray
 from collectors.lines import Lines, Origin
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Work, gather
+from collectors.unpack import unpack
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
@@ -177,6 +178,7 @@ class Collector:
         return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
     def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
+        runs = [run if run.origin.format == DOCUMENTS else unpack(run) for run in runs]
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
         with self._parsing:

@@ -5,13 +5,14 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     name: aws.alb                      family and name
     description, specification         a sentence, and a link to what defines the format
     detect: {log_groups: [pattern], line: pattern, rank: n}      RE2; lower ranks are asked first
-    reader: delimited | json | key_value | pattern | xml | plain
+    reader: delimited | csv | json | otlp | key_value | pattern | xml | plain
     options: {...}                     of the reader
-    columns: [{source, field | attribute, type, scale, null, one_of, decode, port, host}]     what a source column becomes
-    time: {source, form}               the line's own time; several sources are joined by blanks; a form with % is one of strptime
+    columns: [{source, field | attribute, type, scale, null, one_of, words, decode, port, host}]     what a source column becomes
+    time: {source, form}               the line's own time; several sources are joined by blanks; a form with % is one of strptime; forms with | between are tried in turn
     severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number; `words` are the log's own (`*`: all others),
                                        with form `threshold` numbers from which on a severity holds
     message: line | SOURCE             what the event says; with `line` there is no `raw`
+    inner: true                        the message is a line of its own, of whatever format: its columns join the row's
     names: {source: [member, ...]}     of readers of objects: the dotted names under which a source is found, the first that is there wins; without any, under its own
     constants: {field: value}
     tests: [{line, header, row, status}]
@@ -30,15 +31,17 @@ from tailrace.schema import LOGS, SEVERITIES, FieldType
 from tailrace.yaml_file import Document, read_yaml
 
 OURS: Final = Path(__file__).parent / "formats"
-READER_NAMES: Final = ("json", "delimited", "key_value", "pattern", "xml", "plain")
-PAIR_FORMS: Final = ("spaced", "cef", "tabbed")
-OBJECT_READERS: Final = ("json", "key_value", "xml")
+READER_NAMES: Final = ("json", "otlp", "delimited", "csv", "key_value", "pattern", "xml", "plain")
+PAIR_FORMS: Final = ("spaced", "listed", "cef", "tabbed", "audit")
+OBJECT_READERS: Final = ("json", "otlp", "csv", "key_value", "xml")
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "json": ("prefix",),
+        "otlp": (),
+        "csv": ("separator", "numbers"),
         "delimited": ("separator", "quote", "header", "least", "whole"),
         "key_value": ("prefix", "head", "pairs", "separator", "numbers"),
-        "pattern": ("patterns",),
+        "pattern": ("patterns", "ids"),
         "xml": ("prefix",),
         "plain": (),
     }
@@ -58,8 +61,23 @@ FITTING: Final[Mapping[str, frozenset[FieldType]]] = MappingProxyType(
 GIVEN: Final = frozenset({"event_id", "revision", "log.format", "log.source", "stream.name", "parse_status", "parse_error"})
 """Fields that no format fills."""
 
-_TOP: Final = ("name", "description", "specification", "detect", "reader", "options", "names", "columns", "time", "severity", "message", "constants", "tests")
-_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "host", "one_of", "decode")
+_TOP: Final = (
+    "name",
+    "description",
+    "specification",
+    "detect",
+    "reader",
+    "options",
+    "names",
+    "columns",
+    "time",
+    "severity",
+    "message",
+    "inner",
+    "constants",
+    "tests",
+)
+_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "host", "one_of", "decode", "words")
 _MAX_PATTERN: Final = 4_000
 
 
@@ -105,6 +123,7 @@ def parse_format(document: Document) -> Format:
         severity_words=_severity_words(document, severity),
         severity_form=_one_of(document, severity, "form", SEVERITY_FORMS, "severity"),
         message=_text(document, "message", "line"),
+        inner=_inner(document),
         names=_names(document, reader),
         constants=_constants(document),
         tests=tuple(_test(document, number) for number in range(len(_list(document, "tests")))),
@@ -120,8 +139,8 @@ def _time_sources(document: Document, time: Mapping[str, Any]) -> tuple[str, ...
 
 
 def _time_form(document: Document, time: Mapping[str, Any]) -> str:
-    form = str(time.get("form", ""))
-    return form if "%" in form else _one_of(document, time, "form", TIME_FORMS, "time")
+    forms = str(time.get("form", "")).split("|")
+    return "|".join(form if "%" in form else _one_of(document, {"form": form} if form else {}, "form", TIME_FORMS, "time") for form in forms)
 
 
 def _log_groups(document: Document, detect: Mapping[str, Any]) -> tuple[str, ...]:
@@ -159,8 +178,34 @@ def _column(document: Document, number: int) -> Column:
         port=str(data.get("port", "")),
         one_of=one_of,
         decode=bool(data.get("decode", False)),
+        plus=_decodes_plus(document, number),
         host=_host(document, number, kind),
+        words=_words(document, number),
     )
+
+
+def _decodes_plus(document: Document, number: int) -> bool:
+    decode = document.at("columns", number).get("decode", False)
+    if decode not in {True, False, "plus"}:
+        raise document.error("decode is true, false or `plus`", "columns", number, "decode")
+    return bool(decode == "plus")
+
+
+def _words(document: Document, number: int) -> tuple[tuple[str, str], ...]:
+    words = document.at("columns", number).get("words", {})
+    if not isinstance(words, dict):
+        raise document.error("words is a mapping of the log's words to others", "columns", number, "words")
+    return tuple((str(word), str(other)) for word, other in words.items())
+
+
+def _inner(document: Document) -> bool:
+    """Whether messages are lines of their own; they are if there is a message beside the line."""
+    inner = document.data.get("inner", False)
+    if not isinstance(inner, bool):
+        raise document.error("inner is true or false", "inner")
+    if inner and document.data.get("message", "line") == "line":
+        raise document.error("with inner, the message is a source", "inner")
+    return inner
 
 
 def _texts(document: Document, number: int, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
