@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from itertools import count
 from operator import add
@@ -28,6 +28,7 @@ from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Batch, Work, gather
+from collectors.unpack import unpack
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.errors import DecodeError
@@ -262,6 +263,7 @@ class Collector:
     def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
             return _Parsed({}, (), [])
+        runs = [run if run.origin.format == DOCUMENTS else unpack(run) for run in runs]
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
         within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)
@@ -320,7 +322,7 @@ class _Parsed:
     tables: Mapping[TableName, pa.Table]
     counts: tuple[Count, ...]
     dead: Sequence[DeadLetter]
-    routes: Mapping[TableName, pa.StringArray] = NO_ROUTES
+    routes: Mapping[TableName, pa.StringArray] = field(default_factory=lambda: NO_ROUTES)
     give_back: Callable[[], None] = lambda: None
     note: Callable[[], None] = lambda: None
 

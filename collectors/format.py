@@ -23,14 +23,17 @@ COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
 SPLIT_TYPES: Final = ("address", "address_port", "request", "url")
 """A column of these types becomes several fields: see ``collectors.splits``."""
 
+INNER_FORMAT: Final = "log.inner_format"
+"""The attribute that says which format the line has that a message holds."""
+
 SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.query"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something; with ``decode`` they are percent-encoded as in a URL.
+    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something; with ``decode`` they are percent-encoded as in a URL, and with ``plus`` a plus sign is a blank.
 
-    Of what is an address or else a host's name, names become the attribute ``host``.
+    Of what is an address or else a host's name, names become the attribute ``host``. ``words`` are the log's own words and what they become (``*``: all others); without ``*`` the others stay.
     """
 
     source: str
@@ -42,7 +45,9 @@ class Column:
     port: str = ""
     one_of: tuple[str, ...] = ()
     decode: bool = False
+    plus: bool = False
     host: str = ""
+    words: tuple[tuple[str, str], ...] = ()
 
     @property
     def target(self) -> str:
@@ -85,6 +90,7 @@ class Format:
     severity_form: str = "word"
     severity_words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     message: str = "line"
+    inner: bool = False
     names: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tests: tuple[FormatTest, ...] = ()
@@ -122,7 +128,8 @@ class FormatSet:
         """Answer the attributes that the formats declare, and their types."""
         found = [column for one in self for column in one.columns if column.attribute]
         hosts = {column.host: FieldType.KEYWORD for one in self for column in one.columns if column.host}
-        return {**hosts, **{column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}}
+        inner = {INNER_FORMAT: FieldType.KEYWORD} if any(one.inner for one in self) else {}
+        return {**hosts, **inner, **{column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}}
 
 
 def ordered(formats: Iterable[Format]) -> FormatSet:

@@ -4,9 +4,9 @@ A line that its format cannot read is a row all the same: ``parse_status`` faile
 the error names the column.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from collectors.detect import Detector
 from collectors.format import Format, FormatSet
+from collectors.inner import MAX_INNER, with_inner
 from collectors.lines import Lines
 from collectors.metrics import metrics_of
 from collectors.rows import Rows, rows_of
@@ -35,6 +36,10 @@ class Tally:
     partial: int = 0
     failed: int = 0
 
+    def __add__(self, other: "Tally") -> "Tally":
+        """Answer the counts of both."""
+        return Tally(self.parsed + other.parsed, self.partial + other.partial, self.failed + other.failed)
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedLines:
@@ -48,11 +53,15 @@ class ParsedLines:
     """Names of the attributes that lines have, by format."""
 
 
-def parse_lines(lines: Lines, formats: FormatSet, register: AttributeRegister) -> ParsedLines:
-    """Read lines; never raises for what a line holds."""
+def parse_lines(lines: Lines, formats: FormatSet, register: AttributeRegister, *, depth: int = 0) -> ParsedLines:
+    """Read lines; never raises for what a line holds. ``depth``: how many lines these lie within."""
     groups = detector_of(formats).groups(lines.origin, lines.text)
-    made = [(group.format, group.numbers, _rows(group.format, lines, group.numbers, register)) for group in groups]
-    tally = {one.name: _tally(rows.table) for one, _, rows in made if rows.table.num_rows}
+    read = partial(_inner_rows, formats=formats, register=register, depth=depth)
+    made = [(group.format, group.numbers, _rows(group.format, lines, group.numbers, register, read)) for group in groups]
+    tally: dict[str, Tally] = {}
+    for one, _, rows in made:
+        if rows.table.num_rows:
+            tally[one.name] = tally.get(one.name, Tally()) + _tally(rows.table)
     tables = [rows.table for _, _, rows in made]
     joined = sum(rows.joined for _, _, rows in made)
     logs = tables[0] if len(tables) == 1 else _in_order(tables, [numbers[rows.kept] if rows.kept is not None else numbers for _, numbers, rows in made])
@@ -72,11 +81,17 @@ def detector_of(formats: FormatSet) -> Detector:
     return Detector(formats)
 
 
-def _rows(one: Format, lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", register: AttributeRegister) -> Rows:
+def _rows(
+    one: Format, lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", register: AttributeRegister, read: Callable[[Lines], pa.Table]
+) -> Rows:
     own = lines if len(numbers) == len(lines) else take_lines(lines, numbers)
     rows = rows_of(one, own)
     register.learn(rows.types)
-    return rows
+    return replace(rows, table=with_inner(rows.table, own, read)) if one.inner else rows
+
+
+def _inner_rows(lines: Lines, formats: FormatSet, register: AttributeRegister, depth: int) -> pa.Table:
+    return parse_lines(lines, formats, register, depth=depth + 1).logs if depth < MAX_INNER else EMPTY
 
 
 def _in_order(tables: list[pa.Table], numbers: "list[np.ndarray[tuple[int], np.dtype[np.int64]]]") -> pa.Table:

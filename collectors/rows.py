@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
 from collectors.attributes import json_objects
-from collectors.columns import CASTS, decoded, level_of_priority, severity_of_status, severity_of_threshold, to_severity
+from collectors.columns import CASTS, decoded, level_of_priority, severity_of_status, severity_of_threshold, to_severity, worded
 from collectors.format import COLUMN_TYPES, SPLIT_TYPES, Column, Format
 from collectors.lines import Lines
 from collectors.readers import READERS
@@ -67,7 +67,8 @@ def rows_of(one: Format, lines: Lines) -> Rows:
 
 def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: Fields) -> None:
     texts = _without(texts, [text for text in column.nulls if text not in found.nulls])
-    texts = decoded(texts.cast(pa.string())) if column.decode else texts
+    texts = decoded(texts.cast(pa.string()), plus=column.plus) if column.decode else texts
+    texts = worded(texts.cast(pa.string()), column.words) if column.words else texts
     if texts.null_count == len(texts):
         return
     if column.type in SPLIT_TYPES:
@@ -84,7 +85,9 @@ def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: F
         known = work.fields.get(column.field)
         work.fields[column.field] = values if known is None else pc.coalesce(known, values)
     elif column.attribute:
-        work.attributes[column.attribute] = (COLUMN_TYPES.get(column.type, FieldType.KEYWORD), values)
+        kind = COLUMN_TYPES.get(column.type, FieldType.KEYWORD)
+        before = work.attributes.get(column.attribute)
+        work.attributes[column.attribute] = (kind, values if before is None or before[0] is not kind else pc.coalesce(before[1], values))
 
 
 def _one_of(column: Column, texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:

@@ -1,7 +1,7 @@
 """A stream of bytes as runs of log lines, block by block, without a Python object a line until the ids are made; or of JSON records, where it holds those.
 
 A line ends with LF or CRLF; the last one may lack its end. A byte order mark before the first is none of its characters. Invalid UTF-8 becomes U+FFFD. Empty lines are left out and counted under the rule
-``empty-line``. A line longer than :data:`MAX_LINE_BYTES` is cut into several, so that memory is bounded and nothing is lost.
+``empty-line``. A stream that begins with a header of comma-separated log events is all of that format. A line longer than :data:`MAX_LINE_BYTES` is cut into several, so that memory is bounded and nothing is lost.
 
 An event id is a hash of the stream's name, the line's offset in it (after inflating) and the line's bytes: the same lines at the same place of the same file have the same ids
 again, and a line that took another's place (a file written anew) has its own.
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from collectors.lines import Lines, Origin
+from collectors.readers.csv_rows import is_log_table
 from collectors.sources.json_records import is_records, records
 from tailrace.errors import DecodeError
 
@@ -26,6 +27,9 @@ RUN_BYTES: Final = 2 * 1024 * 1024
 
 HEAD_BYTES: Final = 4_096
 """How much of a stream is looked at to see whether it holds records."""
+
+TABLE: Final = "app.csv"
+"""The format of a stream whose first line is a header of comma-separated values: its other lines alone do not show what they are."""
 
 EMPTY_RULE: Final = "empty-line"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -51,6 +55,8 @@ def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -
         yield from _record_runs(chain([first], reading), origin, name, received_us)
         return
     lines = first.removeprefix(BYTE_ORDER_MARK)
+    if not origin.format and is_log_table(lines):
+        origin = replace(origin, format=TABLE)
     for offset, text in _whole_lines(chain([lines], reading), len(first) - len(lines)):
         yield run_of(text, offset, origin, name, received_us)
 
