@@ -17,6 +17,7 @@ from collectors.known import completed
 from collectors.lines import Lines
 from collectors.metrics import redaction_metrics
 from collectors.rules.enrich import enrich as with_knowledge
+from collectors.rules.measure import measured
 from collectors.rules.rule_file import NO_RULES, Rules
 from collectors.rules.sample import sample as sampled
 from collectors.runs import merged
@@ -93,6 +94,12 @@ def enrich(batch: Batch, work: Work) -> Batch:
     return replace(batch, logs=with_knowledge(batch.logs, work.rules.enrichment))
 
 
+def measure(batch: Batch, work: Work) -> Batch:
+    """Make the metrics that the user wants of lines, also of those that are dropped afterwards."""
+    found = measured(batch.logs, work.rules.measurements)
+    return batch if found is None else replace(batch, metrics=pa.concat_tables([batch.metrics, found]))
+
+
 def sample(batch: Batch, work: Work) -> Batch:
     """Leave out what the user does not want, by the name of the rule."""
     logs, dropped = sampled(batch.logs, work.rules.sampling)
@@ -122,7 +129,7 @@ def reconcile(batch: Batch, work: Work) -> Batch:
     return batch
 
 
-STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, sample, redact, reconcile)
+STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, measure, sample, redact, reconcile)
 
 
 def run_steps(lines: Lines, work: Work) -> Batch:

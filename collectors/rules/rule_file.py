@@ -8,8 +8,10 @@
       - {name: health checks, when: {url.path: /healthz, http.response.status_code: 200}}
     sample:
       - {name: debug, when: {severity_text: DEBUG}, keep: 0.1}
+    metrics:
+      - {name: orders, namespace: Shop, when: {message: {matches: '^order paid'}}, value: attributes.order.total, unit: EUR, dimensions: [service.name]}
 
-They are applied in this order: enrich, drop and sample, redact. Hashes need the setting ``hash_key``.
+They are applied in this order: enrich, metrics, drop and sample, redact. Hashes need the setting ``hash_key``.
 """
 
 import csv
@@ -22,19 +24,18 @@ from typing import Any, Final
 
 import re2
 
-from collectors.rules.conditions import PREFIX, check_pattern, read_conditions
+from collectors.rules.conditions import check_field, check_pattern, read_conditions
 from collectors.rules.enrich import Enrichment, LookUp, ServiceName
+from collectors.rules.measure import Measurement, read_measurements
 from collectors.rules.redact import IP, PATTERNS, Redaction, Redactor
 from collectors.rules.sample import Sampling
 from tailrace.errors import FileError, nearest
-from tailrace.schema import LOGS
 from tailrace.secrets import secret
 from tailrace.settings import Settings
 from tailrace.yaml_file import Document, read_yaml
 
 MAX_TABLE_ROWS: Final = 1_000_000
-_TOP: Final = ("enrich", "redact", "drop", "sample")
-_FIELDS: Final = frozenset(one.name for one in LOGS.fields)
+_TOP: Final = ("enrich", "redact", "drop", "sample", "metrics")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Rules:
     enrichment: Enrichment = Enrichment()  # noqa: RUF009 - it is frozen
     redactor: Redactor = Redactor()  # noqa: RUF009 - it is frozen
     sampling: tuple[Sampling, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
 
 
 NO_RULES: Final = Rules()
@@ -69,7 +71,7 @@ def parse_rules(document: Document, folder: Path, hash_key: str = "") -> Rules:
     names = [rule.name for rule in sampling]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise document.error(f"two rules have the name {twice!r}")
-    return Rules(Enrichment(tuple(services), tuple(tables)), _redactor(document, hash_key), tuple(sampling))
+    return Rules(Enrichment(tuple(services), tuple(tables)), _redactor(document, hash_key), tuple(sampling), read_measurements(document))
 
 
 def _list(document: Document, key: str) -> list[Any]:
@@ -95,7 +97,7 @@ def _service(document: Document, options: Mapping[str, Any], where: tuple[str | 
     pattern = check_pattern(document, options.get("pattern"), *where, "pattern")
     if re2.compile(pattern).groupindex.keys() != {"service"}:
         raise document.error("the pattern has one group: (?P<service>...)", *where, "pattern")
-    return ServiceName(_field(document, options.get("from", "aws.log.group.name"), *where, "from"), pattern)
+    return ServiceName(check_field(document, options.get("from", "aws.log.group.name"), *where, "from"), pattern)
 
 
 def _table(document: Document, options: Mapping[str, Any], where: tuple[str | int, ...], folder: Path) -> LookUp:
@@ -112,13 +114,7 @@ def _table(document: Document, options: Mapping[str, Any], where: tuple[str | in
         raise document.error(f"the table {path} needs a first line with the names of at least two columns", *where, "file")
     if bad := next((number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])), None):
         raise FileError(f"{len(rows[bad - 1])} values, and {len(rows[0])} columns", path=str(path), line=bad)
-    return LookUp(_field(document, options.get("on"), *where, "on"), tuple(rows[0][1:]), MappingProxyType({row[0]: tuple(row[1:]) for row in rows[1:]}))
-
-
-def _field(document: Document, name: object, *where: str | int) -> str:
-    if not isinstance(name, str) or (name not in _FIELDS and not name.startswith(PREFIX)):
-        raise document.error(f"no such field: {name}{nearest(str(name), _FIELDS)}", *where)
-    return name
+    return LookUp(check_field(document, options.get("on"), *where, "on"), tuple(rows[0][1:]), MappingProxyType({row[0]: tuple(row[1:]) for row in rows[1:]}))
 
 
 def _redactor(document: Document, hash_key: str) -> Redactor:
