@@ -19,6 +19,7 @@ from collectors.lines import Lines
 from collectors.meter import Meter
 from collectors.metrics import redaction_metrics
 from collectors.rules.enrich import enrich as with_knowledge
+from collectors.rules.measure import measured
 from collectors.rules.route import route as routed
 from collectors.rules.rule_file import NO_RULES, Rules
 from collectors.rules.sample import sample as sampled
@@ -112,6 +113,12 @@ def enrich(batch: Batch, work: Work) -> Batch:
     return replace(batch, logs=with_knowledge(batch.logs, work.rules.enrichment))
 
 
+def measure(batch: Batch, work: Work) -> Batch:
+    """Make the metrics that the user wants of lines, also of those that are dropped afterwards."""
+    found = measured(batch.logs, work.rules.measurements)
+    return batch if found is None else replace(batch, metrics=pa.concat_tables([batch.metrics, found]))
+
+
 def sample(batch: Batch, work: Work) -> Batch:
     """Leave out what the user does not want, by the name of the rule."""
     logs, dropped = sampled(batch.logs, work.rules.sampling)
@@ -148,7 +155,7 @@ def reconcile(batch: Batch, work: Work) -> Batch:
     return batch
 
 
-STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, sample, route, redact, reconcile)
+STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, measure, sample, route, redact, reconcile)
 
 
 def run_steps(lines: Lines, work: Work) -> Batch:

@@ -14,8 +14,10 @@
       - {name: debug, when: {severity_text: DEBUG}, to: cold}
     quotas:
       - {name: chatty, source: 'cloudwatch:/aws/lambda/*', events_per_s: 500, bytes_per_day: 2 GB, beyond: sample, keep: 0.01}
+    metrics:
+      - {name: orders, namespace: Shop, when: {message: {matches: '^order paid'}}, value: attributes.order.total, unit: EUR, dimensions: [service.name]}
 
-They are applied in this order: quotas (before lines are read), enrich, drop and sample, route, redact. Hashes need the setting ``hash_key``.
+They are applied in this order: quotas (before lines are read), enrich, metrics, drop and sample, route, redact. Hashes need the setting ``hash_key``.
 """
 
 import csv
@@ -27,22 +29,21 @@ from typing import Any, Final
 
 import re2
 
-from collectors.rules.conditions import PREFIX, check_pattern, read_conditions
+from collectors.rules.conditions import check_field, check_pattern, read_conditions
 from collectors.rules.enrich import Enrichment, LookUp, ServiceName
 from collectors.rules.geoip import ADDRESS, GeoIp
+from collectors.rules.measure import Measurement, read_measurements
 from collectors.rules.quota import Quota, read_quotas
 from collectors.rules.redact import IP, PATTERNS, Redaction, Redactor
 from collectors.rules.route import Route
 from collectors.rules.sample import Sampling
 from tailrace.errors import FileError, nearest
-from tailrace.schema import LOGS
 from tailrace.secrets import secret
 from tailrace.settings import Settings
 from tailrace.yaml_file import Document, read_yaml
 
 MAX_TABLE_ROWS: Final = 1_000_000
-_TOP: Final = ("enrich", "redact", "drop", "sample", "route", "quotas")
-_FIELDS: Final = frozenset(one.name for one in LOGS.fields)
+_TOP: Final = ("enrich", "redact", "drop", "sample", "route", "quotas", "metrics")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Rules:
     sampling: tuple[Sampling, ...] = ()
     quotas: tuple[Quota, ...] = ()
     routes: tuple[Route, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
 
 
 NO_RULES: Final = Rules()
@@ -79,7 +81,8 @@ def parse_rules(document: Document, folder: Path, hash_key: str = "", maps: tupl
     names = [rule.name for rule in sampling] + [rule.name for rule in routes]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise document.error(f"two rules have the name {twice!r}")
-    return Rules(enrichment, _redactor(document, hash_key), tuple(sampling), read_quotas(document, _list(document, "quotas")), routes)
+    quotas = read_quotas(document, _list(document, "quotas"))
+    return Rules(enrichment, _redactor(document, hash_key), tuple(sampling), quotas, routes, read_measurements(document))
 
 
 def _list(document: Document, key: str) -> list[Any]:
@@ -120,7 +123,7 @@ def _with_table(known: Enrichment, document: Document, options: Mapping[str, Any
 def _with_geoip(known: Enrichment, document: Document, options: Mapping[str, Any], beside: Beside, where: tuple[str | int, ...]) -> Enrichment:
     document.refuse_unknown(("on",), *where)
     on = options.get("on", ["client.address"])
-    names = tuple(_field(document, name, *where, "on") for name in (on if isinstance(on, list) else [on]))
+    names = tuple(check_field(document, name, *where, "on") for name in (on if isinstance(on, list) else [on]))
     if wrong := next((name for name in names if not name.endswith(ADDRESS)), None):
         raise document.error(f"{wrong} is no address: its name ends in {ADDRESS}", *where, "on")
     if not beside.maps:
@@ -144,7 +147,7 @@ def _service(document: Document, options: Mapping[str, Any], where: tuple[str | 
     pattern = check_pattern(document, options.get("pattern"), *where, "pattern")
     if re2.compile(pattern).groupindex.keys() != {"service"}:
         raise document.error("the pattern has one group: (?P<service>...)", *where, "pattern")
-    return ServiceName(_field(document, options.get("from", "aws.log.group.name"), *where, "from"), pattern)
+    return ServiceName(check_field(document, options.get("from", "aws.log.group.name"), *where, "from"), pattern)
 
 
 def _table(document: Document, options: Mapping[str, Any], where: tuple[str | int, ...], folder: Path) -> LookUp:
@@ -161,13 +164,7 @@ def _table(document: Document, options: Mapping[str, Any], where: tuple[str | in
         raise document.error(f"the table {path} needs a first line with the names of at least two columns", *where, "file")
     if bad := next((number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])), None):
         raise FileError(f"{len(rows[bad - 1])} values, and {len(rows[0])} columns", path=str(path), line=bad)
-    return LookUp(_field(document, options.get("on"), *where, "on"), tuple(rows[0][1:]), MappingProxyType({row[0]: tuple(row[1:]) for row in rows[1:]}))
-
-
-def _field(document: Document, name: object, *where: str | int) -> str:
-    if not isinstance(name, str) or (name not in _FIELDS and not name.startswith(PREFIX)):
-        raise document.error(f"no such field: {name}{nearest(str(name), _FIELDS)}", *where)
-    return name
+    return LookUp(check_field(document, options.get("on"), *where, "on"), tuple(rows[0][1:]), MappingProxyType({row[0]: tuple(row[1:]) for row in rows[1:]}))
 
 
 def _redactor(document: Document, hash_key: str) -> Redactor:
