@@ -10,31 +10,40 @@ Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``co
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import count
 from operator import add
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
+from collectors.envelopes.opened import Opened, Sent
+from collectors.envelopes.openers import OPENERS, detail_of, sent_of
 from collectors.lines import Lines, Origin
-from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
+from collectors.meter import Metered
+from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Work, gather
 from collectors.unpack import unpack
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
+from tailrace.errors import DecodeError
 from tailrace.fields import AttributeRegister
 from tailrace.ids import position_event_id
 from tailrace.schema import TableName
 
 PayloadKind = Literal["cloudwatch", "xray"]
+Replay = Callable[[DeadLetter], "Summary"]
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
 """Text of payloads that are put together: with four times as much, short lines (VPC flow logs) take half as long again and 130 MB more memory, and long ones gain nothing."""
+
+MADE: Final[tuple[tuple[TableName, Unit], ...]] = (("spans", "spans"), ("metrics", "metrics"))
+"""Tables whose rows envelopes make themselves, and their units in the ledger."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -84,6 +93,12 @@ class Collector:
         self._inflate_max_bytes, self._region = inflate_max_bytes, region
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
+        self._replays: dict[str, Replay] = {}
+
+    @property
+    def inflate_max_bytes(self) -> int:
+        """What one compressed payload may inflate to."""
+        return self._inflate_max_bytes
 
     def collect_payload(self, data: bytes | str, kind: PayloadKind = "cloudwatch", source: str = "") -> Summary:
         """Decode an envelope and put what it holds; ``source`` names it in the ledger where the envelope does not."""
@@ -130,15 +145,62 @@ class Collector:
         runs = [self._document_lines([one for one in documents if one.index == index], index, source) for index in indexes]
         return self._put_runs(runs) if runs else Summary()
 
+    def collect_sent(self, payloads: Sequence[tuple[str, Sent]]) -> Summary:
+        """Open payloads (each with its kind, one of ``collectors.envelopes.openers``) and put all that they hold at once, under the source of the first."""
+        if not payloads:
+            return Summary()
+        opened = [self._opened(kind, sent) for kind, sent in payloads]
+        unread = [one for one in opened if isinstance(one, DeadLetter)]
+        read = [one for one in opened if isinstance(one, Opened)]
+        for one in read:
+            self._register.learn(one.types)
+        parsed = self._parsed([run for one in read for run in one.runs], _sum_of(one.dropped for one in read if one.runs))
+        tables = dict(parsed.tables)
+        counts = [Count("decode", "payloads", len(opened), len(read), dead=len(unread)), *parsed.counts]
+        for name, unit in MADE:
+            counts += _made_counts(name, unit, read)
+            made = [one.tables[name] for one in read if name in one.tables]
+            tables |= {name: pa.concat_tables([*([tables[name]] if name in tables else []), *made])} if made else {}
+        with parsed.counted():
+            return self._put(payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead])
+
     def collect_dead(self, source: str, letters: Sequence[DeadLetter]) -> Summary:
         """Put payloads that a source could not decode."""
         decoded = Count("decode", "payloads", len(letters), 0, dead=len(letters))
         return self._put(source, {}, (decoded,), letters) if letters else Summary()
 
+    def collect_notices(self, source: str, passed: int, dropped: Mapping[str, int] = NOTHING) -> Summary:
+        """Count payloads that only name what is read: ``passed`` was read to its end, for ``dropped`` there was nothing to read, by the name of the rule."""
+        came_in = passed + sum(dropped.values())
+        return self._put(source, {}, (Count("decode", "payloads", came_in, passed, dict(dropped)),)) if came_in else Summary()
+
+    def read_over(self, lines: Lines) -> None:
+        """Read lines and put nothing: what a format remembers of them, a header, is there for those that follow."""
+        with self._parsing:
+            sift(lines, self._work)
+
+    def replay_by(self, envelope: str, replay: Replay) -> None:
+        """Let dead letters of an envelope be replayed by the source that knows it."""
+        self._replays[envelope] = replay
+
+    def status(self) -> dict[str, Any]:
+        """Answer what the collector knows of its sources, as JSON shows it."""
+        return {"quotas": self._work.meter.status() if self._work.meter else []}
+
+    def close(self) -> None:
+        """Write down what must outlive the process."""
+        if self._work.meter:
+            self._work.meter.close()
+
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
+        if by := self._replays.get(letter.detail.get("envelope", "")):
+            return by(letter)
         if letter.detail.get("envelope") == LINE:
-            return self.collect_lines(line_of(letter))
+            return self._put_runs([line_of(letter)], metered=False)
+        if (envelope := letter.detail.get("envelope", "")) in OPENERS:
+            identity = hashlib.blake2b(letter.body, digest_size=16).hexdigest()
+            return self.collect_sent([(envelope, sent_of(letter.body, letter.detail, identity))])
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
         return self.collect_payload(letter.body, kind, letter.detail.get("source", ""))
 
@@ -159,6 +221,16 @@ class Collector:
             reason = f"the decoder raised {type(error).__name__}: {str(error)[:200]}"
             return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
 
+    def _opened(self, kind: str, sent: Sent) -> Opened | DeadLetter:
+        known = replace(sent, received_us=sent.received_us or self._clock.now_us(), sequence=next(self._sequence))
+        try:
+            return OPENERS[kind](known)
+        except DecodeError as error:
+            return DeadLetter("payload", str(error), sent.data, detail_of(kind, known))
+        except Exception as error:  # noqa: BLE001 - a fault of the opener must not end the process nor lose the payload
+            reason = f"the opener raised {type(error).__name__}: {str(error)[:200]}"
+            return DeadLetter("payload", reason, sent.data, {**detail_of(kind, known), "traceback_hash": traceback_hash(error)})
+
     def _put_decoded(self, decoded: Sequence[cloudwatch.Decoded | DeadLetter], source: str) -> Summary:
         summary = self._put_without_lines(decoded, source or cloudwatch.STREAM_NAME)
         with_lines = [one for one in decoded if isinstance(one, cloudwatch.Decoded) and one.runs]
@@ -177,18 +249,32 @@ class Collector:
         dropped = {cloudwatch.CONTROL_RULE: control} if control else {}
         return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
-    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
+    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING, *, metered: bool = True) -> Summary:
+        parsed = self._parsed(runs, dropped, metered=metered)
+        with parsed.counted():
+            return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead)
+
+    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
+        if not runs:
+            return _Parsed({}, (), [])
         runs = [run if run.origin.format == DOCUMENTS else unpack(run) for run in runs]
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
-        with self._parsing:
-            sifted = [sift(run, self._work) for run in gathered]
+        within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)
+        try:
+            with self._parsing:
+                sifted = [sift(run, self._work) for run in within.lines]
+        except BaseException:
+            within.give_back()
+            raise
         batches = [batch for part in sifted for batch in part.batches]
         tables: dict[TableName, pa.Table] = {}
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
-        counts = decoded + _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
-        return self._put(runs[0].origin.source, tables, counts, [letter for part in sifted for letter in part.dead])
+        beyond = {rule: len(lines) for rule, lines in within.dead}
+        counts = _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
+        letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
+        return _Parsed(tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)], within.give_back)
 
     def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
@@ -205,6 +291,37 @@ class Collector:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What runs of lines became."""
+
+    tables: Mapping[TableName, pa.Table]
+    counts: tuple[Count, ...]
+    dead: Sequence[DeadLetter]
+    give_back: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Give the quota back where what stands below fails to put them."""
+        try:
+            yield
+        except BaseException:
+            self.give_back()
+            raise
+
+
+def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:
+    mine = [one for one in read if name in one.tables]
+    rows, dead = sum(one.tables[name].num_rows for one in mine), sum(len(one.dead) for one in mine)
+    dropped = _sum_of(one.dropped for one in mine)
+    came_in = rows + dead + sum(dropped.values())
+    return [Count("collect", unit, came_in, rows, dropped, dead=dead)] if came_in else []
+
+
+def _sum_of(dropped: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    return dict(sum(map(Counter, dropped), Counter[str]()))
+
+
 def _bytes(data: bytes | str) -> bytes:
     return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
 
@@ -213,12 +330,12 @@ def _went_out(counts: Iterable[Count], unit: Unit) -> int:
     return sum(one.went_out for one in counts if one.unit == unit)
 
 
-def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Mapping[str, int]) -> tuple[Count, ...]:
+def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Counter[str], beyond: Mapping[str, int]) -> tuple[Count, ...]:
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
-    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
+    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted) + sum(beyond.values())
     by_rule = Counter(dropped)
     for batch in batches:
         by_rule.update(batch.dropped)
-    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(by_rule), joined=joined, dead=dead)
+    of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)

@@ -84,7 +84,8 @@ class Format:
     rank: int = 50
     time_sources: tuple[str, ...] = ()
     time_form: str = "auto"
-    severity_source: str = ""
+    time_else: str = ""
+    severity_sources: tuple[str, ...] = ()
     severity_from_status: bool = False
     severity_form: str = "word"
     severity_words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -99,7 +100,7 @@ class Format:
     def sources(self) -> tuple[str, ...]:
         """What the reader must find: the sources of the columns, of the time, the severity and the message, each once."""
         message = "" if self.message == "line" else self.message
-        named = (*(column.source for column in self.columns), *self.time_sources, self.severity_source, message)
+        named = (*(column.source for column in self.columns), *self.time_sources, self.time_else, *self.severity_sources, message)
         return tuple(dict.fromkeys(name for name in named if name))
 
 

@@ -8,12 +8,14 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     reader: delimited | csv | json | otlp | key_value | pattern | xml | plain
     options: {...}                     of the reader
     columns: [{source, field | attribute, type, scale, null, one_of, words, decode, port, host}]     what a source column becomes
-    time: {source, form}               the line's own time; several sources are joined by blanks; a form with % is one of strptime; forms with | between are tried in turn
-    severity: {source, form, words | from_status}   where the severity comes from; form `priority` is syslog's number; `words` are the log's own (`*`: all others),
-                                       with form `threshold` numbers from which on a severity holds
+    time: {source, form, else}         the line's own time; several sources are joined by blanks; a form with % is one of strptime, forms with | between are tried in turn; `else` is a
+                                       source of form `auto` for lines without them
+    severity: {source, form, words | from_status}   where the severity comes from, of several sources the first that has one; form `priority` is syslog's number; `words` are the log's own
+                                        (`*`: all others), with form `threshold` numbers from which on a severity holds; where there is none, it is that of the constants
     message: line | SOURCE             what the event says; with `line` there is no `raw`
     inner: true                        the message is a line of its own, of whatever format: its columns join the row's
-    names: {source: [member, ...]}     of readers of objects: the dotted names under which a source is found, the first that is there wins; without any, under its own
+    names: {source: [member, ...]}     of readers of objects: the dotted names under which a source is found, the first that is there wins; without any, under its own. A name may be a path
+                                        through lists: `resources[0].ARN` (an element by its number), `headers[name=Host].value` (the first whose member has that text, in any letter case)
     constants: {field: value}
     tests: [{line, header, row, status}]
 """
@@ -26,6 +28,7 @@ from typing import Any, Final
 import re2
 
 from collectors.format import COLUMN_TYPES, SEVERITY_FORMS, SPLIT_TYPES, TIME_FORMS, Column, Format, FormatSet, FormatTest, ordered
+from collectors.readers.paths import is_path, parse_path
 from tailrace.errors import FileError, nearest
 from tailrace.schema import LOGS, SEVERITIES, FieldType
 from tailrace.yaml_file import Document, read_yaml
@@ -104,7 +107,7 @@ def parse_format(document: Document) -> Format:
     if reader not in READER_NAMES:
         raise document.error(f"no such reader: {reader}{nearest(reader, READER_NAMES)}", "reader")
     detect = _mapping(document, "detect", ("log_groups", "line", "rank"))
-    time = _mapping(document, "time", ("source", "form"))
+    time = _mapping(document, "time", ("source", "form", "else"))
     severity = _mapping(document, "severity", ("source", "from_status", "form", "words"))
     return Format(
         name=name,
@@ -116,9 +119,10 @@ def parse_format(document: Document) -> Format:
         log_groups=_log_groups(document, detect),
         line=_pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
         rank=_whole(document, detect, "rank", 50, "detect"),
-        time_sources=_time_sources(document, time),
+        time_sources=_sources(document, time, "time"),
         time_form=_time_form(document, time),
-        severity_source=str(severity.get("source", "")),
+        time_else=str(time.get("else", "")),
+        severity_sources=_sources(document, severity, "severity"),
         severity_from_status=bool(severity.get("from_status", False)),
         severity_words=_severity_words(document, severity),
         severity_form=_one_of(document, severity, "form", SEVERITY_FORMS, "severity"),
@@ -131,11 +135,12 @@ def parse_format(document: Document) -> Format:
     )
 
 
-def _time_sources(document: Document, time: Mapping[str, Any]) -> tuple[str, ...]:
-    source = time.get("source", [])
+def _sources(document: Document, data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    source = data.get("source", [])
     if isinstance(source, dict):
-        raise document.error("the source of the time is a text, or a list of texts that are joined by blanks", "time", "source")
-    return tuple(str(one) for one in (source if isinstance(source, list) else [source]))
+        how = "joined by blanks" if key == "time" else "asked one after another"
+        raise document.error(f"the source of the {key} is a text, or a list of texts that are {how}", key, "source")
+    return tuple(str(one) for one in (source if isinstance(source, list) else [source]) if one)
 
 
 def _time_form(document: Document, time: Mapping[str, Any]) -> str:
@@ -316,7 +321,17 @@ def _names(document: Document, reader: str) -> Mapping[str, tuple[str, ...]]:
     for source, names in data.items():
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise document.error("the names of a source are a list of texts", "names", source)
+        for number, name in enumerate(names):
+            _check_path(document, name, "names", source, number)
     return MappingProxyType({str(source): tuple(names) for source, names in data.items()})
+
+
+def _check_path(document: Document, name: str, *where: str | int) -> None:
+    try:
+        if is_path(name):
+            parse_path(name)
+    except ValueError as error:
+        raise document.error(str(error), *where) from error
 
 
 def _constants(document: Document) -> Mapping[str, str]:
@@ -325,6 +340,8 @@ def _constants(document: Document) -> Mapping[str, str]:
         raise document.error("constants is a mapping of fields to values", "constants")
     for name in data:
         _check_field(document, name, FITTING["keyword"], "constants", name)
+    if (severity := data.get("severity_text", "INFO")) not in SEVERITIES:
+        raise document.error(f"no such severity: {severity}{nearest(str(severity), SEVERITIES)}", "constants", "severity_text")
     return MappingProxyType({str(name): str(value) for name, value in data.items()})
 
 

@@ -2,17 +2,22 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from collectors.collector import Collector
+from collectors.collector import Collector, Summary
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
+from collectors.meter import Meter
 from collectors.parse import parse_lines
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.steps import Work
-from firehose.delivery import DeliveryStream
+from firehose.delivery import DeadLetter, DeliveryStream
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings
+
+REPLAY_PATIENCE_S: Final = 30.0
+"""How long a full spool is waited for while a dead letter is replayed."""
 
 
 def formats_from_settings(settings: Settings) -> FormatSet:
@@ -24,9 +29,19 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
     """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
     formats = formats_from_settings(settings)
     register.declare(formats.declared())
-    return Collector(stream, work_with(formats, register, load_rules(settings)), register, clock, settings.inflate_max_bytes, settings.region)
+    rules = load_rules(settings)
+    meter = Meter(rules.quotas, clock, settings.quotas_path) if rules.quotas else None
+    collector = Collector(stream, work_with(formats, register, rules, meter), register, clock, settings.inflate_max_bytes, settings.region)
+    collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
+    return collector
 
 
-def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES) -> Work:
+def _replay_object(settings: Settings, collector: Collector, clock: Clock, letter: DeadLetter) -> Summary:
+    from collectors.sources.s3_from_settings import objects_from_settings  # boto3 takes 300 ms to import, and few replay
+
+    return objects_from_settings(settings, collector, clock, patience_s=REPLAY_PATIENCE_S).replay(letter)
+
+
+def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES, meter: Meter | None = None) -> Work:
     """Answer what the steps of a collector work with."""
-    return Work(partial(parse_lines, formats=formats, register=register), rules)
+    return Work(partial(parse_lines, formats=formats, register=register), rules, meter)

@@ -4,9 +4,11 @@ A line that is indented, or that is how a trace goes on (``Caused by:``, ``... 1
 ``java.lang.IllegalStateException: ...``) does where the line before it tells of an error; the last line of Python's trace does behind its indented ones. An event keeps the id and the time of its first
 line; the others are counted as joined. Of lines that a container runtime wrapped (``collectors.container_lines``) what the application wrote is looked at, stream by stream.
 
-What is put together stands in one run of lines: a payload, or a piece of a file. A trace that is cut by the end of a payload stays cut: only a process that keeps state could know.
+What is put together stands in one run of lines: a payload, or a piece of a file. A trace that is cut by the end of a payload stays cut: only a process that keeps state could know, as
+``collectors.sources.tail_files`` does, which hands over whole events.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -51,23 +53,40 @@ _LAST: Final = r"^(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Except
 def join_lines(lines: Lines) -> Lines:
     """Answer the events of a run of lines: as many, or fewer."""
     parts = wrapped(lines.text)
-    goes_on = _belonging(lines.text) if parts is None else _belonging_in(parts)
-    if goes_on is None:
-        return lines
-    goes_on &= _soon(lines)
-    goes_on[0] = False
-    starts = np.flatnonzero(~goes_on)
-    starts = _capped(starts, len(lines))
+    starts = first_lines(lines, parts)
     if len(starts) == len(lines):
         return lines
     offsets = pa.array(np.append(starts, len(lines)), pa.int32())
     texts: pa.StringArray = pc.binary_join(pa.ListArray.from_arrays(offsets, lines.text), "\n") if parts is None else put_together(parts, starts)
     firsts = pa.array(starts)
-    return Lines(lines.origin, lines.received_us, texts, lines.event_id.take(firsts), lines.event_time.take(firsts))
+    return replace(lines, text=texts, event_id=lines.event_id.take(firsts), event_time=lines.event_time.take(firsts))
 
 
-def _belonging_in(parts: Wrapped) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
-    """Find the lines of containers that belong to the one before: pieces of one line, and lines of one event, both of one stream."""
+def first_lines(lines: Lines, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Answer the numbers of the lines with which an event begins; ``parts`` are lines of containers, taken apart."""
+    goes_on = _belonging_in(lines.text, parts)
+    if goes_on is None:
+        return np.arange(len(lines))
+    goes_on &= _soon(lines)
+    goes_on[0] = False
+    return _capped(np.flatnonzero(~goes_on), len(lines))
+
+
+def last_first(texts: AnyArray) -> int:
+    """Answer the number of the line with which the last event of some lines begins; the head of a trace is part of one already where its other lines are not there yet."""
+    if not len(texts):
+        return 0
+    parts = wrapped(texts)
+    goes_on = _belonging_in(texts, parts)
+    goes_on = _heads(texts if parts is None else parts.shown, np.zeros(len(texts), bool)) if goes_on is None else goes_on
+    goes_on[0] = False
+    return int(np.flatnonzero(~goes_on)[-1])
+
+
+def _belonging_in(texts: AnyArray, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+    """Find the lines that belong to the one before; those of containers: pieces of one line, and lines of one event, both of one stream."""
+    if parts is None:
+        return _belonging(texts)
     belonging = _belonging(parts.shown)
     goes_on = _after(parts.goes_on) if belonging is None else _after(parts.goes_on) | (belonging & ~_after(parts.goes_on))
     stream = parts.stream.to_numpy(zero_copy_only=False)
@@ -81,9 +100,7 @@ def _belonging(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] |
     goes_on = _matching(texts, _GOES_ON)
     if not goes_on.any():
         return None
-    heads = _matching(texts, _HEAD)
-    if heads.any():
-        goes_on |= heads & _after((_matching(texts, _TELLS_OF_AN_ERROR) & ~goes_on) | _matching(texts, _CHAIN))
+    goes_on |= _heads(texts, goes_on)
     indented = goes_on & _matching(texts, r"^[ \t]")
     goes_on |= _after(indented & ~_matching(texts, _FRAME)) & _matching(texts, _AFTER_INDENTED)
     return goes_on | (_after(indented) & _matching(texts, _LAST)) | _of_go(texts)
@@ -97,6 +114,11 @@ def _of_go(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     calls = np.append(places[1:], np.zeros(1, bool)) & _matching(texts, _GO_CALL)
     before = np.append(routines[1:], np.zeros(1, bool)) & _matching(texts, _GO_SIGNAL)
     return calls | before | (_after(places) & _matching(texts, _GO_EXIT))
+
+
+def _heads(texts: AnyArray, goes_on: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    heads = _matching(texts, _HEAD)
+    return heads & _after((_matching(texts, _TELLS_OF_AN_ERROR) & ~goes_on) | _matching(texts, _CHAIN)) if heads.any() else heads
 
 
 def _matching(texts: AnyArray, pattern: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -23,6 +23,13 @@ class Origin:
     service: str = ""
     format: str = ""
     """The name of the format, where the user said it; empty: detect it."""
+    ledger: str = ""
+    """The name in the ledger where ``source`` names too small a thing to be counted by itself (an object of a bucket); empty: ``source``."""
+
+    @property
+    def counted_as(self) -> str:
+        """Under which name it is in the ledger."""
+        return self.ledger or self.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Lines:
 
     ``text``: the lines without their line ends (string, never null; invalid UTF-8 was replaced before). ``event_id``: string, never null, unique.
     ``event_time``: timestamp[us], UTC; null where the envelope gives none: then the line's own time counts, else ``received_us``.
+    ``known``: what the sender said beside the lines (``collectors.known``); it counts before what a line says. ``whole``: each line is an event of its own, and joined to no other.
     """
 
     origin: Origin
@@ -38,6 +46,8 @@ class Lines:
     text: pa.StringArray
     event_id: pa.StringArray
     event_time: pa.TimestampArray
+    known: pa.Table | None = None
+    whole: bool = False
 
     def __len__(self) -> int:
         """How many lines."""

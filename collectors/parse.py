@@ -19,6 +19,7 @@ from collectors.inner import MAX_INNER, with_inner
 from collectors.lines import Lines
 from collectors.metrics import metrics_of
 from collectors.rows import Rows, rows_of
+from collectors.runs import take_lines
 from tailrace.fields import AttributeRegister
 from tailrace.forms import arrow_schema
 
@@ -74,7 +75,7 @@ def detector_of(formats: FormatSet) -> Detector:
 def _rows(
     one: Format, lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", register: AttributeRegister, read: Callable[[Lines], pa.Table]
 ) -> Rows:
-    own = lines if len(numbers) == len(lines) else _taken(lines, numbers)
+    own = lines if len(numbers) == len(lines) else take_lines(lines, numbers)
     rows = rows_of(one, own)
     register.learn(rows.types)
     return replace(rows, table=with_inner(rows.table, own, read)) if one.inner else rows
@@ -82,11 +83,6 @@ def _rows(
 
 def _inner_rows(lines: Lines, formats: FormatSet, register: AttributeRegister, depth: int) -> pa.Table:
     return parse_lines(lines, formats, register, depth=depth + 1).logs if depth < MAX_INNER else EMPTY
-
-
-def _taken(lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Lines:
-    at = pa.array(numbers)
-    return Lines(lines.origin, lines.received_us, lines.text.take(at), lines.event_id.take(at), lines.event_time.take(at))
 
 
 def _in_order(tables: list[pa.Table], numbers: "list[np.ndarray[tuple[int], np.dtype[np.int64]]]") -> pa.Table:

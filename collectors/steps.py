@@ -13,7 +13,9 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from collectors.join import join_lines
+from collectors.known import completed
 from collectors.lines import Lines
+from collectors.meter import Meter
 from collectors.metrics import redaction_metrics
 from collectors.rules.enrich import enrich as with_knowledge
 from collectors.rules.rule_file import NO_RULES, Rules
@@ -61,15 +63,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Work:
-    """What the steps work with: the parsers, and the user's rules."""
+    """What the steps work with: the parsers, the user's rules, and what measures sources against their quotas."""
 
     parse_lines: ParseLines
     rules: Rules = NO_RULES
+    meter: Meter | None = None
 
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:
     """Put the lines of one event together, and then the runs of one origin."""
-    return merged(run if run.origin.format == DOCUMENTS else join_lines(run) for run in runs)
+    return merged(run if run.whole or run.origin.format == DOCUMENTS else join_lines(run) for run in runs)
 
 
 Step = Callable[[Batch, Work], Batch]
@@ -79,6 +82,12 @@ def parse(batch: Batch, work: Work) -> Batch:
     """Find the format of the lines and read them: columns, severity, trace ids, attributes."""
     parsed = work.parse_lines(batch.lines)
     return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined)
+
+
+def complete(batch: Batch, work: Work) -> Batch:
+    """Put in what the sender said beside the lines."""
+    del work
+    return batch if batch.lines.known is None else replace(batch, logs=completed(batch.logs, batch.lines.known, batch.lines.received_us))
 
 
 def enrich(batch: Batch, work: Work) -> Batch:
@@ -115,7 +124,7 @@ def reconcile(batch: Batch, work: Work) -> Batch:
     return batch
 
 
-STEPS: Final[tuple[Step, ...]] = (parse, enrich, sample, redact, reconcile)
+STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, sample, redact, reconcile)
 
 
 def run_steps(lines: Lines, work: Work) -> Batch:

@@ -215,9 +215,12 @@ def _count_head(counts: Counts, head: Head, sinks: Iterable[str]) -> None:
     minute = head.received_us - head.received_us % 60_000_000
     for one in head.counts:
         key = Key(head.source, minute, one.hop, "", one.unit)
-        _add(counts, key, came_in=one.came_in - sum(one.dropped.values()), out=one.went_out, joined=one.joined, dead=one.dead)
+        ruled = sum(one.dead_by.values())
+        _add(counts, key, came_in=one.came_in - sum(one.dropped.values()) - ruled, out=one.went_out, joined=one.joined, dead=one.dead - ruled)
         for rule, dropped in one.dropped.items():
             _add(counts, Key(head.source, minute, one.hop, "", one.unit, rule), came_in=dropped, dropped=dropped)
+        for rule, dead in one.dead_by.items():
+            _add(counts, Key(head.source, minute, one.hop, "", one.unit, rule), came_in=dead, dead=dead)
     units = keys_of(head)
     for table in head.tables:
         source, minute, unit = units[table.name]

@@ -1,4 +1,4 @@
-"""Who may come in: on a loopback address everybody on this machine, elsewhere only who knows the token.
+"""Who may come in: on a loopback address everybody on this machine, elsewhere only who knows the token. Firehose brings an access key of its own instead.
 
 A browser on this machine is kept out of the loopback door too, when a foreign page drives it: the ``Host`` header must name this server (DNS rebinding), and what
 writes must not be one of the three content types that a page may send without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.answers import refused
+from gateway.answers import ACCESS_KEY, FIREHOSE_PATH, REQUEST_ID, firehose_answer, refused
 from tailrace.errors import SettingError
 
 _SIMPLE_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
@@ -32,10 +32,13 @@ def is_loopback(host: str) -> bool:
 
 
 class Access:
-    """The middleware that asks for the token, or checks the ``Host`` header where there is none."""
+    """The middleware that asks for the token, or checks the ``Host`` header where there is none.
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app, self._token = app, token
+    On the path of Firehose (https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html) it is the access key that is asked for, or the token where there is no key.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, firehose_key: str = "") -> None:
+        self._app, self._token, self._firehose_key = app, token, firehose_key or token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request in, or answer 401 or 403."""
@@ -43,12 +46,21 @@ class Access:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        problem = self._with_token(headers) if self._token else _without_token(headers, scope["method"])
+        is_firehose = scope["path"] == FIREHOSE_PATH
+        if is_firehose and self._firehose_key:
+            problem = self._with_key(headers)
+        else:
+            problem = self._with_token(headers) if self._token else _without_token(headers, scope["method"])
         if problem is None:
             await self._app(scope, receive, send)
-        else:
-            status, reason = problem
-            await refused(status, "security_exception", reason)(scope, receive, send)
+            return
+        status, reason = problem
+        answer = firehose_answer(status, headers.get(REQUEST_ID.lower(), ""), reason) if is_firehose else refused(status, "security_exception", reason)
+        await answer(scope, receive, send)
+
+    def _with_key(self, headers: dict[str, str]) -> tuple[int, str] | None:
+        given = headers.get(ACCESS_KEY.lower(), "")
+        return None if hmac.compare_digest(given.encode(), self._firehose_key.encode()) else (401, f"missing or wrong {ACCESS_KEY}")
 
     def _with_token(self, headers: dict[str, str]) -> tuple[int, str] | None:
         given = headers.get("authorization", "").removeprefix("Bearer ")

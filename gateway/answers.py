@@ -5,6 +5,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from tailrace.clock import US_PER_MS, SystemClock
 from tailrace.errors import RequestError, TailraceError, TransientError, UnsupportedError, UsageError
 
 
@@ -19,6 +20,11 @@ class JsonResponse(Response):
 
 
 RETRY_AFTER_S: Final = "1"
+FIREHOSE_PATH: Final = "/firehose"
+REQUEST_ID: Final = "X-Amz-Firehose-Request-Id"
+ACCESS_KEY: Final = "X-Amz-Firehose-Access-Key"
+MAX_FIREHOSE_MESSAGE_CHARS: Final = 8_192
+"""https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html: the longest ``errorMessage`` that is kept."""
 
 
 def error_answer(error: TailraceError) -> JsonResponse:
@@ -42,6 +48,12 @@ def not_found(index: str) -> JsonResponse:
 def refused(status: int, kind: str, reason: str) -> JsonResponse:
     """Answer a refusal: not allowed, too large, no such path."""
     return _error(status, kind, reason)
+
+
+def firehose_answer(status: int, request_id: str, problem: str = "") -> JsonResponse:
+    """Answer Firehose: it takes 200 alone for a success, and its own request id again in either case."""
+    told = {"requestId": request_id, "timestamp": SystemClock().now_us() // US_PER_MS}
+    return JsonResponse(told | ({"errorMessage": problem[:MAX_FIREHOSE_MESSAGE_CHARS]} if problem else {}), status_code=status)
 
 
 def _error(status: int, kind: str, reason: str, headers: dict[str, str] | None = None) -> JsonResponse:

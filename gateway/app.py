@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway import own
+from gateway import firehose_endpoint, otlp, own
 from gateway.access import Access
-from gateway.answers import JsonResponse, error_answer, refused
+from gateway.answers import FIREHOSE_PATH, JsonResponse, error_answer, refused
 from gateway.opensearch import bulk, node, search
 from gateway.parts import Parts
 from tailrace.errors import TailraceError, nearest
@@ -26,6 +26,10 @@ ROUTES: Final = (
     Route("/{index}/_count", search.count, methods=["GET", "POST"]),
     Route("/_bulk", bulk.bulk, methods=["POST", "PUT"]),
     Route("/{index}/_bulk", bulk.bulk, methods=["POST", "PUT"]),
+    Route(FIREHOSE_PATH, firehose_endpoint.firehose, methods=["POST"]),
+    Route("/v1/logs", otlp.logs, methods=["POST"]),
+    Route("/v1/metrics", otlp.metrics, methods=["POST"]),
+    Route("/v1/traces", otlp.traces, methods=["POST"]),
     Route("/_index_template/{name}", node.index_template, methods=["GET"]),
     Route("/_tailrace/status", own.status, methods=["GET"]),
     Route("/_tailrace/payload", own.payload, methods=["POST"]),
@@ -37,10 +41,10 @@ ROUTES: Final = (
 )
 
 
-def create_app(parts: Parts, token: str = "") -> Starlette:
-    """Make the ASGI application; ``token`` is asked of every client where it is not empty."""
+def create_app(parts: Parts, token: str = "", firehose_key: str = "") -> Starlette:
+    """Make the ASGI application; ``token`` is asked of every client where it is not empty, ``firehose_key`` of Firehose."""
     handlers: dict[Any, Callable[[Request, Exception], Response]] = {TailraceError: _on_error, HTTPException: _on_http_error, Exception: _on_fault}
-    app = Starlette(routes=list(ROUTES), middleware=[Middleware(Access, token=token)], exception_handlers=handlers)
+    app = Starlette(routes=list(ROUTES), middleware=[Middleware(Access, token=token, firehose_key=firehose_key)], exception_handlers=handlers)
     app.state.parts = parts
     return app
 

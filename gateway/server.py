@@ -1,4 +1,4 @@
-"""The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, and the X-Ray daemon, in one.
+"""The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, the X-Ray daemon, and what follows files, in one.
 
 One process at a time has the spool; everything else on this machine that writes goes through its doors. It ends cleanly on SIGINT and SIGTERM: no new requests, what was
 acknowledged is synced already, sinks finish the batch they are at.
@@ -9,12 +9,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
 from collectors.collector import Collector
 from collectors.from_settings import collector_from_settings
+from collectors.sources.tail_files import TailFiles
+from collectors.sources.tail_positions import Positions
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -26,7 +28,11 @@ from gateway.parts import Parts
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
+from tailrace.secrets import secret
 from tailrace.settings import Settings
+
+if TYPE_CHECKING:
+    from collectors.sources.s3_queue import QueueReaders
 
 STOP_WITHIN_S: Final = 5
 
@@ -42,19 +48,23 @@ class Node:
 
 @contextmanager
 def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = True) -> Iterator[Node]:
-    """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon."""
+    """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon, the setting ``s3_queue_url`` the readers of that queue."""
     clock = clock or SystemClock()
     with ExitStack() as stack:
         register = AttributeRegister(settings.register_path)
         stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
         collector = collector_from_settings(settings, stream, register, clock)
+        stack.callback(collector.close)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)
         stack.enter_context(Keeper(settings, clock))
         if xray:
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
+        queue = stack.enter_context(_queue(settings, collector, clock)) if settings.s3_queue_url else None
+        if settings.tail_patterns:
+            stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream))
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, queue))
         yield Node(parts, stream, collector)
 
 
@@ -63,7 +73,7 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
     check_binding(settings.gateway_host, settings.gateway_token)
     with open_node(settings, xray=xray) as node:
         config = uvicorn.Config(
-            create_app(node.parts, settings.gateway_token),
+            create_app(node.parts, settings.gateway_token, secret(settings.firehose_access_key, settings)),
             host=settings.gateway_host,
             port=settings.gateway_port,
             log_level="warning",
@@ -77,6 +87,12 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-def _status(stream: LocalFirehose) -> Mapping[str, Any]:
+def _queue(settings: Settings, collector: Collector, clock: Clock) -> "QueueReaders":
+    from collectors.sources.s3_from_settings import queue_from_settings  # boto3 takes 300 ms to import, and not everybody has a queue
+
+    return queue_from_settings(settings, collector, clock)
+
+
+def _status(stream: LocalFirehose, collector: Collector, queue: "QueueReaders | None") -> Mapping[str, Any]:
     found = stream.status()
-    return {"status": "ok", "threads": threading.active_count(), **found}
+    return {"status": "ok", "threads": threading.active_count(), **found, **collector.status()} | ({"s3_queue": queue.status()} if queue else {})

@@ -18,7 +18,7 @@ from tailrace.errors import FileError, SettingError, nearest
 
 PREFIX: Final = "TAILRACE_"
 CONFIG_NAME: Final = "tailrace.toml"
-HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "hash_key"})
+HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "hash_key"})
 """Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
 
 
@@ -42,14 +42,18 @@ class Settings:
     gateway_host: str = _setting("127.0.0.1", "address that the gateway binds")
     gateway_port: int = _setting(9400, "port of the gateway")
     gateway_token: str = _setting("", "word that clients of the gateway must bring; needed where it binds more than this machine")
+    firehose_access_key: str = _setting(
+        "", "access key that Firehose must bring to POST /firehose, or ssm:/name or secretsmanager:name; empty: the gateway's token"
+    )
     dashboard_host: str = _setting("127.0.0.1", "address that the dashboard binds")
     dashboard_port: int = _setting(8501, "port of the dashboard")
     xray_host: str = _setting("127.0.0.1", "address that the X-Ray daemon binds")
     xray_port: int = _setting(2000, "UDP and TCP port of the X-Ray daemon; 2000 is what the SDKs expect")
     xray_sampling_rate: float = _setting(1.0, "part of the requests that SDKs shall trace by the default sampling rule, 0 to 1")
     xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
+    tail_files: str = _setting("", "files that are followed, as patterns with commas between them: /var/log/app.log*,/srv/**/*.log; empty: none")
     formats: str = _setting("", "folder of the user's own format files")
-    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact); empty: `pipeline.yaml` below home, if it is there")
+    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
@@ -59,6 +63,9 @@ class Settings:
     firehose_streams: str = _setting(
         "", "prefix of the Amazon Data Firehose streams that the Lambda function delivers to: <prefix>-logs, -spans, -metrics, -dead"
     )
+    s3_queue_url: str = _setting("", "address of an SQS queue of S3 notifications, which `tailrace up` and `tailrace serve` read; empty: none")
+    s3_queue_readers: int = _setting(4, "messages of that queue that are worked on side by side")
+    s3_queue_max_receives: int = _setting(5, "times that a notification may come before an object that cannot be read is a dead letter")
     spool_max_bytes: int = _setting(4 * 1024**3, "bytes on disk at which the spool refuses more input")
     inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
     search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")
@@ -101,6 +108,21 @@ class Settings:
     def register_path(self) -> Path:
         """The learned part of the attribute register."""
         return self.home / "attributes.json"
+
+    @property
+    def tail_patterns(self) -> tuple[str, ...]:
+        """The patterns of files that are followed."""
+        return tuple(pattern for part in self.tail_files.split(",") if (pattern := part.strip()))
+
+    @property
+    def tail_path(self) -> Path:
+        """How far followed files are read."""
+        return self.home / "tail.json"
+
+    @property
+    def quotas_path(self) -> Path:
+        """What sources with a quota took today."""
+        return self.home / "quotas.json"
 
     @property
     def gateway_url(self) -> str:

@@ -8,8 +8,10 @@
       - {name: health checks, when: {url.path: /healthz, http.response.status_code: 200}}
     sample:
       - {name: debug, when: {severity_text: DEBUG}, keep: 0.1}
+    quotas:
+      - {name: chatty, source: 'cloudwatch:/aws/lambda/*', events_per_s: 500, bytes_per_day: 2 GB, beyond: sample, keep: 0.01}
 
-They are applied in this order: enrich, drop and sample, redact. Hashes need the setting ``hash_key``.
+They are applied in this order: quotas (before lines are read), enrich, drop and sample, redact. Hashes need the setting ``hash_key``.
 """
 
 import csv
@@ -24,6 +26,7 @@ import re2
 
 from collectors.rules.conditions import PREFIX, check_pattern, read_conditions
 from collectors.rules.enrich import Enrichment, LookUp, ServiceName
+from collectors.rules.quota import Quota, read_quotas
 from collectors.rules.redact import IP, PATTERNS, Redaction, Redactor
 from collectors.rules.sample import Sampling
 from tailrace.errors import FileError, nearest
@@ -33,7 +36,7 @@ from tailrace.settings import Settings
 from tailrace.yaml_file import Document, read_yaml
 
 MAX_TABLE_ROWS: Final = 1_000_000
-_TOP: Final = ("enrich", "redact", "drop", "sample")
+_TOP: Final = ("enrich", "redact", "drop", "sample", "quotas")
 _FIELDS: Final = frozenset(one.name for one in LOGS.fields)
 
 
@@ -44,6 +47,7 @@ class Rules:
     enrichment: Enrichment = Enrichment()  # noqa: RUF009 - it is frozen
     redactor: Redactor = Redactor()  # noqa: RUF009 - it is frozen
     sampling: tuple[Sampling, ...] = ()
+    quotas: tuple[Quota, ...] = ()
 
 
 NO_RULES: Final = Rules()
@@ -69,7 +73,7 @@ def parse_rules(document: Document, folder: Path, hash_key: str = "") -> Rules:
     names = [rule.name for rule in sampling]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise document.error(f"two rules have the name {twice!r}")
-    return Rules(Enrichment(tuple(services), tuple(tables)), _redactor(document, hash_key), tuple(sampling))
+    return Rules(Enrichment(tuple(services), tuple(tables)), _redactor(document, hash_key), tuple(sampling), read_quotas(document, _list(document, "quotas")))
 
 
 def _list(document: Document, key: str) -> list[Any]:

@@ -112,9 +112,9 @@ def test_a_user_agent_may_hold_anything(agent: str) -> None:
 
 
 def test_fields_that_are_new_are_kept_by_their_number() -> None:
-    (row,) = rows([f'{ALB.format(agent="a")} TID_1 - - - "brand new" 42'], "aws.alb")
+    (row,) = rows([f'{ALB.format(agent="a")} TID_1 - - - 192.0.2.7 "brand new" 42'], "aws.alb")
     found = attributes(row)
-    assert (found["aws.elb.connection_id"], found["field_34"], found["field_35"]) == ("TID_1", "brand new", "42")
+    assert (found["aws.elb.connection_id"], found["field_35"], found["field_36"]) == ("TID_1", "brand new", "42")
 
 
 def test_a_header_says_the_order_for_lines_that_come_later_from_the_same_source() -> None:
