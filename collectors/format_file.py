@@ -8,13 +8,14 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     reader: delimited | csv | json | otlp | key_value | pattern | xml | plain
     options: {...}                     of the reader
     columns: [{source, field | attribute, type, scale, null, one_of, words, decode, port, host}]     what a source column becomes
-    time: {source, form, else}         the line's own time; several sources are joined by blanks; a form with % is one of strptime; forms with | between are tried in turn; `else` is a source of form `auto` for lines without them
+    time: {source, form, else}         the line's own time; several sources are joined by blanks; a form with % is one of strptime, forms with | between are tried in turn; `else` is a
+                                       source of form `auto` for lines without them
     severity: {source, form, words | from_status}   where the severity comes from, of several sources the first that has one; form `priority` is syslog's number; `words` are the log's own
-                                       (`*`: all others), with form `threshold` numbers from which on a severity holds; where there is none, it is that of the constants
+                                        (`*`: all others), with form `threshold` numbers from which on a severity holds; where there is none, it is that of the constants
     message: line | SOURCE             what the event says; with `line` there is no `raw`
     inner: true                        the message is a line of its own, of whatever format: its columns join the row's
     names: {source: [member, ...]}     of readers of objects: the dotted names under which a source is found, the first that is there wins; without any, under its own. A name may be a path
-                                       through lists: `resources[0].ARN` (an element by its number), `headers[name=Host].value` (the first whose member has that text, in any letter case)
+                                        through lists: `resources[0].ARN` (an element by its number), `headers[name=Host].value` (the first whose member has that text, in any letter case)
     constants: {field: value}
     tests: [{line, header, row, status}]
 """

@@ -62,9 +62,9 @@ def join_lines(lines: Lines) -> Lines:
     return replace(lines, text=texts, event_id=lines.event_id.take(firsts), event_time=lines.event_time.take(firsts))
 
 
-def first_lines(lines: Lines, parts: Wrapped | None = None) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """Answer the numbers of the lines with which an event begins; ``parts`` are those of lines that a container runtime wrapped."""
-    goes_on = _belonging(lines.text) if parts is None else _belonging_in(parts)
+def first_lines(lines: Lines, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Answer the numbers of the lines with which an event begins; ``parts`` are lines of containers, taken apart."""
+    goes_on = _belonging_in(lines.text, parts)
     if goes_on is None:
         return np.arange(len(lines))
     goes_on &= _soon(lines)
@@ -77,14 +77,16 @@ def last_first(texts: AnyArray) -> int:
     if not len(texts):
         return 0
     parts = wrapped(texts)
-    goes_on = _belonging(texts) if parts is None else _belonging_in(parts)
-    goes_on = _heads(texts, np.zeros(len(texts), bool)) if goes_on is None else goes_on
+    goes_on = _belonging_in(texts, parts)
+    goes_on = _heads(texts if parts is None else parts.shown, np.zeros(len(texts), bool)) if goes_on is None else goes_on
     goes_on[0] = False
     return int(np.flatnonzero(~goes_on)[-1])
 
 
-def _belonging_in(parts: Wrapped) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
-    """Find the lines of containers that belong to the one before: pieces of one line, and lines of one event, both of one stream."""
+def _belonging_in(texts: AnyArray, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+    """Find the lines that belong to the one before; those of containers: pieces of one line, and lines of one event, both of one stream."""
+    if parts is None:
+        return _belonging(texts)
     belonging = _belonging(parts.shown)
     goes_on = _after(parts.goes_on) if belonging is None else _after(parts.goes_on) | (belonging & ~_after(parts.goes_on))
     stream = parts.stream.to_numpy(zero_copy_only=False)

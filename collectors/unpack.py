@@ -5,6 +5,7 @@ the same whenever the line comes again. A document without records stays a line.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -51,4 +52,4 @@ def _with_parts(lines: Lines, parts: dict[int, list[str]]) -> Lines:
         texts += records
         ids += [str(event_id) if not part else position_event_id("part", str(event_id), part) for part in range(len(records))]
     numbers = pa.array(np.repeat(np.arange(len(lines)), counts))
-    return Lines(lines.origin, lines.received_us, pa.array(texts, pa.string()), pa.array(ids, pa.string()), lines.event_time.take(numbers))
+    return replace(lines, text=pa.array(texts, pa.string()), event_id=pa.array(ids, pa.string()), event_time=lines.event_time.take(numbers))

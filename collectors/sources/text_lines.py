@@ -1,7 +1,8 @@
 """A stream of bytes as runs of log lines, block by block, without a Python object a line until the ids are made; or of JSON records, where it holds those.
 
 A line ends with LF or CRLF; the last one may lack its end. A byte order mark before the first is none of its characters. Invalid UTF-8 becomes U+FFFD. Empty lines are left out and counted under the rule
-``empty-line``. A stream that begins with a header of comma-separated log events is all of that format. A line longer than :data:`MAX_LINE_BYTES` is cut into several, so that memory is bounded and nothing is lost.
+``empty-line``. A stream that begins with a header of comma-separated log events is all of that format. A line longer than :data:`MAX_LINE_BYTES` is cut into several, so that memory is bounded and
+nothing is lost.
 
 An event id is a hash of the stream's name, the line's offset in it (after inflating) and the line's bytes: the same lines at the same place of the same file have the same ids
 again, and a line that took another's place (a file written anew) has its own.
