@@ -9,13 +9,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
 from collectors.collector import Collector
 from collectors.from_settings import collector_from_settings
+from collectors.sources.checkpoints import Checkpoints
+from collectors.sources.cloudwatch_metrics import MetricPull
 from collectors.sources.forward import ForwardServer
+from collectors.sources.metric_choice import load_choice
 from collectors.sources.syslog import SyslogServer
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
@@ -26,6 +30,7 @@ from gateway.access import check_binding
 from gateway.app import create_app
 from gateway.parts import Parts
 from queries.workspace import Workspace
+from tailrace.aws import client
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
 from tailrace.secrets import secret
@@ -88,6 +93,10 @@ def _open_doors(stack: ExitStack, settings: Settings, collector: Collector, cloc
         doors["syslog"] = stack.enter_context(SyslogServer(collector, settings, clock)).status
     if settings.forward_port:
         doors["forward"] = stack.enter_context(ForwardServer(collector, settings, clock)).status
+    if settings.cloudwatch_metrics:
+        choice, checkpoints = load_choice(Path(settings.cloudwatch_metrics)), Checkpoints(settings.home / "cloudwatch-metrics.sqlite")
+        pull = MetricPull(client("cloudwatch", settings), choice, collector, checkpoints, clock, settings.region)
+        doors["cloudwatch_metrics"] = stack.enter_context(pull).status
     return doors
 
 

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from mypy_boto3_xray import XRayClient
     from opensearchpy import OpenSearch
 
-Service = Literal["firehose", "kinesis", "logs", "s3", "secretsmanager", "sns", "ssm", "xray"]
+Service = Literal["cloudwatch", "firehose", "kinesis", "logs", "s3", "secretsmanager", "sns", "ssm", "xray"]
 
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 60
 
 
+@overload
+def client(service: Literal["cloudwatch"], settings: Settings) -> Any: ...  # noqa: ANN401 - its stubs are not among the packages for tests
 @overload
 def client(service: Literal["firehose"], settings: Settings) -> "FirehoseClient": ...
 @overload
