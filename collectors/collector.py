@@ -138,6 +138,10 @@ class Collector:
         spans = Count("collect", "spans", read.spans.num_rows, read.spans.num_rows)
         return self._put(source, {"spans": read.spans}, (decoded, spans), letters)
 
+    def collect_metrics(self, points: pa.Table, source: str) -> Summary:
+        """Put rows of ``metrics`` that a source made itself."""
+        return self._put(source, {"metrics": points}, (Count("collect", "metrics", points.num_rows, points.num_rows),)) if points.num_rows else Summary()
+
     def collect_documents(self, documents: Sequence[Document], source: str = "gateway:bulk") -> Summary:
         """Parse documents as JSON application logs and put their rows, index by index.
 

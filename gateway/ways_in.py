@@ -1,14 +1,19 @@
-"""The ways in that a gateway opens beside its HTTP port, where the settings ask for them: a queue of S3, files that grow, syslog, Fluent's forward protocol."""
+"""The ways in that a gateway opens beside its HTTP port, where the settings ask for them: a queue of S3, files that grow, syslog, Fluent's forward protocol, metrics of CloudWatch."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from collectors.collector import Collector
+from collectors.sources.checkpoints import Checkpoints
+from collectors.sources.cloudwatch_metrics import MetricPull
 from collectors.sources.forward import ForwardServer
+from collectors.sources.metric_choice import load_choice
 from collectors.sources.syslog import SyslogServer
 from collectors.sources.tail_files import TailFiles
 from collectors.sources.tail_positions import Positions
+from tailrace import aws
 from tailrace.clock import Clock
 from tailrace.settings import Settings
 
@@ -28,4 +33,8 @@ def open_ways(stack: ExitStack, settings: Settings, collector: Collector, clock:
         ways["syslog"] = stack.enter_context(SyslogServer(collector, settings, clock)).status
     if settings.forward_port:
         ways["forward"] = stack.enter_context(ForwardServer(collector, settings, clock)).status
+    if settings.cloudwatch_metrics:
+        choice, checkpoints = load_choice(Path(settings.cloudwatch_metrics)), Checkpoints(settings.home / "cloudwatch-metrics.sqlite")
+        pull = MetricPull(aws.client("cloudwatch", settings), choice, collector, checkpoints, clock, settings.region)
+        ways["cloudwatch_metrics"] = stack.enter_context(pull).status
     return ways

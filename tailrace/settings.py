@@ -61,6 +61,7 @@ class Settings:
     forward_host: str = _setting("127.0.0.1", "address that the port of Fluent's forward protocol binds")
     forward_port: int = _setting(0, "port for Fluent's forward protocol, 24224 by custom; 0: none")
     forward_shared_key: str = _setting("", "key that senders of the forward protocol must know, or ssm:/name or secretsmanager:name; empty: none is asked for")
+    cloudwatch_metrics: str = _setting("", "file that chooses metrics to be pulled from CloudWatch with GetMetricData; empty: none are")
     formats: str = _setting("", "folder of the user's own format files")
     pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
     geoip_file: str = _setting(
