@@ -20,7 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "serve": "the gateway alone, with spool, sinks and keeper",
         "doctor": "what is configured, reachable and allowed",
         "ingest": "files, folders, objects of S3 or stdin through the write path",
-        "backfill": "old objects of a bucket, once each, in runs that go on where the last one ended",
+        "backfill": "old objects of a bucket and old events of a log group, once each",
         "parse": "parse only: rows as JSON lines",
         "formats": "the formats known, and how a line is read",
         "subscribe": "let log groups flow in: subscription filters",
