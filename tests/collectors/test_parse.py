@@ -122,3 +122,12 @@ def test_raw_is_the_line_where_the_message_is_not() -> None:
     first, second = rows([line, "plain"])
     assert (first["message"], first["raw"], attributes(first)) == ("m", line, {"n": 1})
     assert (second["message"], "raw" in second) == ("plain", False)
+
+
+def test_a_line_says_its_own_account_and_region_and_others_have_those_of_their_origin() -> None:
+    event = '{"eventVersion":"1.11","eventName":"X","awsRegion":"eu-west-1","recipientAccountId":"111122223333"}'
+    lines = lines_of([event, '{"eventVersion":"1.11","eventName":"X"}', "a line"])
+    known = replace(lines, origin=replace(lines.origin, account="123456789012", region="us-east-1"))
+    found = parse_lines(known, formats(), AttributeRegister()).logs
+    assert found["cloud_account_id"].to_pylist() == ["111122223333", "123456789012", "123456789012"]
+    assert found["cloud_region"].to_pylist() == ["eu-west-1", "us-east-1", "us-east-1"]
