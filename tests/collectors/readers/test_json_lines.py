@@ -273,6 +273,8 @@ PATH_LINES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({"headers": "host", "resources": [], "arn": "t"}, {"message": "t"}),
     ({"headers": {"name": "Host"}, "resources": {"ARN": "r"}}, {}),
     ({"a": {"b": [0, {"c": [{"id": "x", "d": {"e": 1.5}}]}]}, "counts": [[1, 2]]}, {"inner": "1.5", "count": 2}),
+    ({"a.b": [0, {"c": [{"id": "X", "d": {"e": "dotted"}}]}]}, {"inner": "dotted"}),
+    ({"headers": [{"name": "host", "value": "first"}, {"name": "Host", "value": "second"}]}, {"url.domain": "first"}),
     ({"a": {"b": [0, {"c": [{"id": "x", "d": [{"e": 1}]}]}]}, "counts": [[1, {"n": 2}]]}, {}),
 )
 
