@@ -3,13 +3,15 @@
 Handler path: ``collectors.handler.lambda_handler``. A subscription's call fails where the delivery fails, and Lambda tries it again. A Kinesis batch
 is delivered together; where that fails the answer names its first record (``ReportBatchItemFailures`` must be on in the event source mapping), and Lambda sends it
 and those after it again. What was delivered already then comes again: at least once, with the same event ids.
+
+In Lambda the formats are read and the client is made when the module is imported: that time is before the first call, and the function has a whole CPU then.
 """
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from collectors.collector import Collector, Summary
 from collectors.envelopes.lambda_event import Payload, payloads
@@ -21,7 +23,10 @@ from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.errors import DecodeError, DeliveryError, SettingError
 from tailrace.fields import AttributeRegister
-from tailrace.settings import Settings, load
+from tailrace.settings import Settings, environment, load
+
+IN_LAMBDA: Final = "AWS_LAMBDA_FUNCTION_NAME"
+"""The variable that Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
 
 logger = logging.getLogger(__name__)
 
@@ -77,3 +82,7 @@ def _answer(summary: Summary, failed: str) -> dict[str, Any]:
     counts = {field.name: getattr(summary, field.name) for field in fields(summary)} | {"dead": len(summary.dead)}
     logger.info("collected %s", counts)
     return {"batchItemFailures": failures, "counts": counts}
+
+
+if IN_LAMBDA in environment():
+    _handler()
