@@ -10,6 +10,7 @@ from collectors.format_file import load_formats
 from collectors.health import Health
 from collectors.meter import Meter
 from collectors.parse import parse_lines
+from collectors.reparse import Reparse, RewritesRows
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.steps import Work
 from firehose.delivery import DeliveryStream
@@ -17,6 +18,7 @@ from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
+from tailrace.stores import open_store
 
 
 def formats_from_settings(settings: Settings) -> FormatSet:
@@ -39,3 +41,10 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
 def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES, meter: Meter | None = None) -> Work:
     """Answer what the steps of a collector work with."""
     return Work(partial(parse_lines, formats=formats, register=register), rules, meter)
+
+
+def reparse_from_settings(settings: Settings, stream: RewritesRows, register: AttributeRegister, clock: Clock) -> Reparse:
+    """Make what reads stored rows again, with the formats and rules as their files are now."""
+    formats, rules = formats_from_settings(settings), load_rules(settings)
+    register.declare({**rules.enrichment.declared(), **formats.declared()})
+    return Reparse(open_store(settings), stream, work_with(formats, register, rules), clock)

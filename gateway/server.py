@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvicorn
 
 from collectors.collector import Collector
-from collectors.from_settings import collector_from_settings
+from collectors.from_settings import collector_from_settings, formats_from_settings, reparse_from_settings
 from collectors.sources.tail_files import TailFiles
 from collectors.sources.tail_positions import Positions
 from collectors.sources.xray_daemon import XRayDaemon
@@ -25,7 +25,7 @@ from firehose.dead_letters import DeadLetters
 from firehose.keeper import Keeper
 from gateway.access import check_binding
 from gateway.app import create_app
-from gateway.parts import Parts
+from gateway.parts import Parts, Reparses
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
@@ -63,16 +63,9 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         if settings.tail_patterns:
             stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(
-            clock,
-            workspace.engine(),
-            collector,
-            stream,
-            register,
-            dead,
-            lambda: _status(stream, collector),
-            partial(read_health, settings.health_path, limit=SHOWN_HEALTH),
-        )
+        health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
+        again = _reparsing(settings, stream, collector, register, clock)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector), health, again)
         yield Node(parts, stream, collector)
 
 
@@ -93,6 +86,20 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run()
+
+
+def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, register: AttributeRegister, clock: Clock) -> Reparses:
+    """Answer what reads stored rows again; new lines are read with the mended formats from then on too. One at a time."""
+    turn = threading.Lock()
+
+    def again(name: str, from_us: int, to_us: int) -> Mapping[str, Any]:
+        with turn:
+            fresh = reparse_from_settings(settings, stream, register, clock)
+            formats_from_settings(settings).get(name)
+            collector.use(fresh.work.parse_lines)
+            return fresh.run(name, from_us, to_us).to_json()
+
+    return again
 
 
 def _status(stream: LocalFirehose, collector: Collector) -> Mapping[str, Any]:
