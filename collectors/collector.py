@@ -27,7 +27,7 @@ from collectors.envelopes.openers import OPENERS, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
-from collectors.steps import DOCUMENTS, Batch, Work, gather
+from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
 from collectors.unpack import unpack
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
@@ -194,6 +194,11 @@ class Collector:
     def status(self) -> dict[str, Any]:
         """Answer what the collector knows of its sources, as JSON shows it."""
         return {"quotas": self._work.meter.status() if self._work.meter else []}
+
+    def use(self, parse_lines: ParseLines) -> None:
+        """Read lines with other parsers from now on: formats were mended."""
+        with self._parsing:
+            self._work = replace(self._work, parse_lines=parse_lines)
 
     def close(self) -> None:
         """Write down what must outlive the process."""

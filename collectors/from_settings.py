@@ -11,6 +11,7 @@ from collectors.format_file import load_formats
 from collectors.health import Health
 from collectors.meter import Meter
 from collectors.parse import parse_lines
+from collectors.reparse import Reparse, RewritesRows
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.steps import Work
 from firehose.delivery import DeadLetter, DeliveryStream
@@ -18,6 +19,7 @@ from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
+from tailrace.stores import open_store
 
 REPLAY_PATIENCE_S: Final = 30.0
 """How long a full spool is waited for while a dead letter is replayed."""
@@ -51,3 +53,10 @@ def _replay_object(settings: Settings, collector: Collector, clock: Clock, lette
 def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES, meter: Meter | None = None) -> Work:
     """Answer what the steps of a collector work with."""
     return Work(partial(parse_lines, formats=formats, register=register), rules, meter)
+
+
+def reparse_from_settings(settings: Settings, stream: RewritesRows, register: AttributeRegister, clock: Clock) -> Reparse:
+    """Make what reads stored rows again, with the formats and rules as their files are now."""
+    formats, rules = formats_from_settings(settings), load_rules(settings)
+    register.declare({**rules.enrichment.declared(), **formats.declared()})
+    return Reparse(open_store(settings), stream, work_with(formats, register, rules), clock)

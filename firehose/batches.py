@@ -143,3 +143,15 @@ class Resends(Protocol):
     def resend(self, letter: DeadLetter) -> None:
         """Deliver it again; raises :class:`tailrace.errors.DeliveryError`."""
         ...
+
+
+@runtime_checkable
+class Withdraws(Protocol):
+    """A sink that can take a row away whose newer revision lies elsewhere: in another hour of the lake, in another day's index."""
+
+    def withdraw(self, name: TableName, rows: pa.Table) -> None:
+        """Take rows away, named by event id and event time, that are of this revision or a lower one; rows that are not there are no error.
+
+        Raises :class:`tailrace.errors.DeliveryError`: call it again later.
+        """
+        ...

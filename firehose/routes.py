@@ -14,7 +14,9 @@ from firehose.columns import compute
 from tailrace.errors import StateError
 
 Tier = Literal["hot", "cold"]
-TIERS: Final[Mapping[str, Tier]] = MappingProxyType({"lake": "cold", "opensearch": "hot"})
+LAKE: Final = "lake"
+OPENSEARCH: Final = "opensearch"
+TIERS: Final[Mapping[str, Tier]] = MappingProxyType({LAKE: "cold", OPENSEARCH: "hot"})
 """The sinks that rows are routed to; others get every row."""
 
 COLUMN: Final = "_route"

@@ -13,7 +13,9 @@ from firehose.delivery import DeadLetter
 from gateway.answers import JsonResponse, refused
 from gateway.parts import Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
+from tailrace.clock import US_PER_HOUR
 from tailrace.errors import RequestError, nearest
+from tailrace.lake import LAST_HOUR_US
 
 KINDS: Final = ("cloudwatch", "xray")
 MAX_LISTED: Final = 1_000
@@ -48,6 +50,19 @@ async def flush(request: Request) -> Response:
     """Wait until everything that was acknowledged is searchable."""
     done = await run_in_threadpool(Parts.of(request).stream.flush, 30.0)
     return JsonResponse({"flushed": done}, status_code=200 if done else 503)
+
+
+async def reparse(request: Request) -> Response:
+    """Read stored lines of a format again that were not read in full; ``from`` and ``to`` are microseconds since 1970."""
+    refuse_unknown(request, {"format", "from", "to"})
+    name, parts = request.query_params.get("format", ""), Parts.of(request)
+    if not name:
+        raise RequestError("name a format, such as aws.alb", clause="format")
+    if parts.reparse is None:
+        return refused(404, "resource_not_found_exception", "nothing is read again here")
+    to_us = whole_number(request, "to")
+    done = await run_in_threadpool(parts.reparse, name, whole_number(request, "from") or 0, LAST_HOUR_US + US_PER_HOUR if to_us is None else to_us)
+    return JsonResponse(done)
 
 
 async def dead_list(request: Request) -> Response:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvicorn
 
 from collectors.collector import Collector
-from collectors.from_settings import collector_from_settings
+from collectors.from_settings import collector_from_settings, formats_from_settings, reparse_from_settings
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -23,7 +23,7 @@ from firehose.dead_letters import DeadLetters
 from firehose.keeper import Keeper
 from gateway.access import check_binding
 from gateway.app import create_app
-from gateway.parts import Parts
+from gateway.parts import Parts, Reparses
 from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
@@ -62,16 +62,9 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
         ways = open_ways(stack, settings, collector, clock)
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(
-            clock,
-            workspace.engine(),
-            collector,
-            stream,
-            register,
-            dead,
-            lambda: _status(stream, collector, ways),
-            partial(read_health, settings.health_path, limit=SHOWN_HEALTH),
-        )
+        health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
+        again = _reparsing(settings, stream, collector, register, clock)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, ways), health, again)
         yield Node(parts, stream, collector)
 
 
@@ -94,6 +87,5 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-def _status(stream: LocalFirehose, collector: Collector, ways: Mapping[str, Told]) -> Mapping[str, Any]:
+from gateway.parts import Parts, Reparses
     told = {name: status() for name, status in ways.items()}
-    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **collector.status(), **({"doors": told} if told else {})}

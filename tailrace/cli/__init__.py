@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "subscribe": "let log groups flow in: subscription filters",
         "ledger": "the ledger: what came in, went out, and where the rest is",
         "dead": "dead letters: list, show, replay, drop",
+        "reparse": "parse stored lines again that could not be read in full",
         "search": "search logs, spans and metrics",
         "query": "saved queries and SQL",
         "traces": "traces, one trace, the service graph",
