@@ -87,5 +87,19 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-from gateway.parts import Parts, Reparses
+def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, register: AttributeRegister, clock: Clock) -> Reparses:
+    """Answer what reads stored rows again; new lines are read with the mended formats from then on too. One at a time."""
+    turn = threading.Lock()
+
+    def again(name: str, from_us: int, to_us: int) -> Mapping[str, Any]:
+        with turn:
+            fresh = reparse_from_settings(settings, stream, register, clock)
+            formats_from_settings(settings).get(name)
+            collector.use(fresh.work.parse_lines)
+            return fresh.run(name, from_us, to_us).to_json()
+
+    return again
+
+
+def _status(stream: LocalFirehose, collector: Collector, ways: Mapping[str, Told]) -> Mapping[str, Any]:
     told = {name: status() for name, status in ways.items()}

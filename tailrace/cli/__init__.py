@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "doctor": "what is configured, reachable and allowed",
         "ingest": "files, folders, objects of S3 or stdin through the write path",
         "backfill": "old objects of a bucket and old events of a log group, once each",
+        "tail": "what log groups take in now, line by line",
         "parse": "parse only: rows as JSON lines",
         "formats": "the formats known, and how a line is read",
         "subscribe": "let log groups flow in: subscription filters",
