@@ -4,6 +4,7 @@ Everything works on whole columns (``pyarrow.compute``); a value is only looked 
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -44,6 +45,9 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
         "FINER": "TRACE",
         "FINEST": "TRACE",
         "VERBOSE": "DEBUG",
+        "HTTP": "INFO",
+        "SILLY": "TRACE",
+        "DPANIC": "FATAL",
         "TRACEBACK": "ERROR",
         "EXCEPTION": "ERROR",
         "FAILURE": "ERROR",
@@ -69,6 +73,9 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """What libraries call their levels; numbers from 0 to 7 are syslog's (and GELF's), from 10 to 60 pino's and bunyan's."""
+
+_STEPS: Final = re.compile(r"(?<=[A-Z])[+-][0-9]{1,3}$")
+"""What Go's slog writes behind a level for one that lies between two: ``INFO+2``."""
 
 ANY: Final = "*"
 """Stands for all other words."""
@@ -178,7 +185,7 @@ CASTS: Final[Mapping[str, Cast]] = MappingProxyType(
 def to_severity(texts: AnyArray, own: Mapping[str, str] = NO_WORDS) -> tuple[AnyArray, AnyArray]:
     """Bring level words and numbers to the six severities and OpenTelemetry's numbers; what is none is left out. ``own`` are the words of the format, in capitals."""
     coded = texts.dictionary_encode()
-    asked = [str(word).strip().strip("[]").upper() for word in coded.dictionary.to_pylist()]
+    asked = [_STEPS.sub("", str(word).strip().strip("[]").upper()) for word in coded.dictionary.to_pylist()]
     words = [own.get(word, LEVELS.get(word, own.get(ANY))) or None for word in asked]
     indices = coded.indices
     numbers = [SEVERITIES[word] if word else None for word in words]

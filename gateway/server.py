@@ -103,3 +103,4 @@ def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, 
 
 def _status(stream: LocalFirehose, collector: Collector, ways: Mapping[str, Told]) -> Mapping[str, Any]:
     told = {name: status() for name, status in ways.items()}
+    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **collector.status(), **({"doors": told} if told else {})}
