@@ -62,7 +62,7 @@ class Settings:
     forward_shared_key: str = _setting("", "key that senders of the forward protocol must know, or ssm:/name or secretsmanager:name; empty: none is asked for")
     cloudwatch_metrics: str = _setting("", "file that chooses metrics to be pulled from CloudWatch with GetMetricData; empty: none are")
     formats: str = _setting("", "folder of the user's own format files")
-    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact); empty: `pipeline.yaml` below home, if it is there")
+    pipeline: str = _setting("", "file of rules for rows (enrich, metrics, drop, sample, redact); empty: `pipeline.yaml` below home, if it is there")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
