@@ -20,8 +20,7 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
-from collectors.envelopes.opened import Opened, Sent
-from collectors.envelopes.openers import OPENERS, detail_of, sent_of
+from collectors.envelopes.opened import KINDS, Opened, Sent, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Work, gather
@@ -171,7 +170,7 @@ class Collector:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
         if letter.detail.get("envelope") == LINE:
             return self.collect_lines(line_of(letter))
-        if (envelope := letter.detail.get("envelope", "")) in OPENERS:
+        if (envelope := letter.detail.get("envelope", "")) in KINDS:
             identity = hashlib.blake2b(letter.body, digest_size=16).hexdigest()
             return self.collect_sent([(envelope, sent_of(letter.body, letter.detail, identity))])
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
@@ -197,7 +196,7 @@ class Collector:
     def _opened(self, kind: str, sent: Sent) -> Opened | DeadLetter:
         known = replace(sent, received_us=sent.received_us or self._clock.now_us(), sequence=next(self._sequence))
         try:
-            return OPENERS[kind](known)
+            return _open(kind, known)
         except DecodeError as error:
             return DeadLetter("payload", str(error), sent.data, detail_of(kind, known))
         except Exception as error:  # noqa: BLE001 - a fault of the opener must not end the process nor lose the payload
@@ -262,6 +261,12 @@ class _Parsed:
     tables: Mapping[TableName, pa.Table]
     counts: tuple[Count, ...]
     dead: Sequence[DeadLetter]
+
+
+def _open(kind: str, sent: Sent) -> Opened:
+    from collectors.envelopes.openers import OPENERS  # protobuf's classes take long to import, and the Lambda function needs none
+
+    return OPENERS[kind](sent)
 
 
 def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:
