@@ -22,8 +22,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
-from collectors.envelopes.opened import Opened, Sent
-from collectors.envelopes.openers import OPENERS, detail_of, sent_of
+from collectors.envelopes.opened import KINDS, Opened, Sent, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
@@ -213,7 +212,7 @@ class Collector:
             return by(letter)
         if letter.detail.get("envelope") == LINE:
             return self._put_runs([line_of(letter)], metered=False)
-        if (envelope := letter.detail.get("envelope", "")) in OPENERS:
+        if (envelope := letter.detail.get("envelope", "")) in KINDS:
             identity = hashlib.blake2b(letter.body, digest_size=16).hexdigest()
             return self.collect_sent([(envelope, sent_of(letter.body, letter.detail, identity))])
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
@@ -239,7 +238,7 @@ class Collector:
     def _opened(self, kind: str, sent: Sent) -> Opened | DeadLetter:
         known = replace(sent, received_us=sent.received_us or self._clock.now_us(), sequence=next(self._sequence))
         try:
-            return OPENERS[kind](known)
+            return _open(kind, known)
         except DecodeError as error:
             return DeadLetter("payload", str(error), sent.data, detail_of(kind, known))
         except Exception as error:  # noqa: BLE001 - a fault of the opener must not end the process nor lose the payload
@@ -344,6 +343,12 @@ class _Parsed:
             self.give_back()
             raise
         self.note()
+
+
+def _open(kind: str, sent: Sent) -> Opened:
+    from collectors.envelopes.openers import OPENERS  # protobuf's classes take long to import, and the Lambda function needs none
+
+    return OPENERS[kind](sent)
 
 
 def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:

@@ -63,7 +63,9 @@ class Settings:
     forward_shared_key: str = _setting("", "key that senders of the forward protocol must know, or ssm:/name or secretsmanager:name; empty: none is asked for")
     cloudwatch_metrics: str = _setting("", "file that chooses metrics to be pulled from CloudWatch with GetMetricData; empty: none are")
     formats: str = _setting("", "folder of the user's own format files")
-    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
+    pipeline: str = _setting(
+        "", "file of rules for rows (enrich, metrics, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there"
+    )
     geoip_file: str = _setting(
         "", "file of MaxMind's format that says where addresses are (GeoLite2 City or Country); used where the pipeline's rules say geoip"
     )
