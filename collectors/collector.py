@@ -213,7 +213,8 @@ class Collector:
             within.give_back()
             raise
         if self._work.health and batches:
-            self._work.health.note(source, [tables["logs"]], [batch.seen for batch in batches])
+            for batch in batches:
+                self._work.health.note(source, batch)
         return summary
 
     def _put(
