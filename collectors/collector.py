@@ -294,12 +294,13 @@ class Collector:
             [*letters, *(letter for part in sifted for letter in part.dead)],
             _routes(batches),
             within.give_back,
-            partial(self._note, runs[0].origin.counted_as, tables, batches),
+            partial(self._note, runs[0].origin.counted_as, batches),
         )
 
-    def _note(self, source: str, tables: Mapping[TableName, pa.Table], batches: Sequence[Batch]) -> None:
-        if self._work.health and batches:
-            self._work.health.note(source, [tables["logs"]], [batch.seen for batch in batches])
+    def _note(self, source: str, batches: Sequence[Batch]) -> None:
+        if self._work.health:
+            for batch in batches:
+                self._work.health.note(source, batch)
 
     def _put(
         self,

@@ -1,20 +1,20 @@
 """What rows tell of their formats, in columns: how many were read in full, in part and not at all, what those look like that were not, and which fields came for the first time.
 
-Of a batch in which every line was read nothing is looked at but the column that says so. Lines are looked at after redaction.
+Of a batch in which every line was read no row is looked at: the parsers tell how they read lines anyway. Rows are looked at after redaction.
 """
 
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, one_array
 from tailrace.clock import US_PER_DAY, Clock
-from tailrace.parse_health import EXAMPLE_CHARS, MAX_FIELDS, SHAPE_CHARS, STATUSES, HealthWriter, Noted, Seen, Shape
+from tailrace.parse_health import EXAMPLE_CHARS, MAX_FIELDS, SHAPE_CHARS, HealthWriter, Noted, Seen, Shape
 
 WRITE_AFTER_S: Final = 1.0
 MAX_NOTED: Final = 2_000
@@ -34,6 +34,44 @@ def shapes_of(lines: AnyArray) -> AnyArray:
     return pc.utf8_slice_codeunits(shapes, 0, SHAPE_CHARS)
 
 
+class Reads(Protocol):
+    """How many lines of a format could be read in full, in part, and not at all."""
+
+    @property
+    def parsed(self) -> int:
+        """In full."""
+        ...
+
+    @property
+    def partial(self) -> int:
+        """In part."""
+        ...
+
+    @property
+    def failed(self) -> int:
+        """Not at all."""
+        ...
+
+
+class Told(Protocol):
+    """What is asked of a batch: its rows, how its lines were read, and which attributes they have, by format."""
+
+    @property
+    def logs(self) -> pa.Table:
+        """Rows of ``logs``."""
+        ...
+
+    @property
+    def tally(self) -> Mapping[str, Reads]:
+        """How lines were read, by format."""
+        ...
+
+    @property
+    def seen(self) -> Mapping[str, frozenset[str]]:
+        """Names of attributes by format."""
+        ...
+
+
 class Health:
     """Gathers what batches tell and writes it within a second; shared by threads."""
 
@@ -43,13 +81,16 @@ class Health:
         self._noted, self._lock, self._writing = Noted(), threading.Lock(), threading.Lock()
         self._timer: threading.Timer | None = None
 
-    def note(self, source: str, tables: Iterable[pa.Table], seen: Iterable[Mapping[str, frozenset[str]]]) -> None:
-        """Note what rows of a source tell, after they were put; ``seen`` are the names of attributes by format."""
+    def note(self, source: str, batch: Told) -> None:
+        """Note what a batch of a source tells, after it was put."""
         with self._lock:
-            for names in seen:
-                self._note_fields(source, names)
-            for table in tables:
-                self._note_rows(source, table)
+            self._note_fields(source, batch.seen)
+            day = self._clock.now_us() // US_PER_DAY
+            for one, reads in batch.tally.items():
+                counts = self._noted.counts.setdefault((one, source, day), [0, 0, 0])
+                counts[:] = [counts[0] + reads.parsed, counts[1] + reads.partial, counts[2] + reads.failed]
+            if any(reads.partial or reads.failed for reads in batch.tally.values()):
+                self._note_shapes(source, batch.logs.filter(pc.fill_null(pc.not_equal(batch.logs["parse_status"], "parsed"), False)))
             if self._noted and self._timer is None:
                 self._timer = threading.Timer(WRITE_AFTER_S, self.flush)
                 self._timer.daemon = True
@@ -80,15 +121,6 @@ class Health:
                 known.add(name)
                 self._noted.fields[one, name[:EXAMPLE_CHARS]] = (source, self._clock.now_us())
 
-    def _note_rows(self, source: str, table: pa.Table) -> None:
-        day = self._clock.now_us() // US_PER_DAY
-        for one, status, count in _grouped(table):
-            if status in STATUSES:
-                self._noted.counts.setdefault((one, source, day), [0, 0, 0])[STATUSES.index(status)] += count
-        bad = pc.fill_null(pc.not_equal(table["parse_status"], "parsed"), False)
-        if pc.any(bad, min_count=0).as_py():
-            self._note_shapes(source, table.filter(bad))
-
     def _note_shapes(self, source: str, rows: pa.Table) -> None:
         lines = pc.coalesce(one_array(rows["raw"]), one_array(rows["message"]))
         told = pa.table(
@@ -109,12 +141,3 @@ class Health:
                 seen.count, seen.last_us = seen.count + row["count_all"], now_us
             elif len(self._noted.shapes) < MAX_NOTED:
                 self._noted.shapes[shape] = Seen(row["count_all"], now_us, now_us, row["example_first"] or "")
-
-
-def _grouped(table: pa.Table) -> list[tuple[str, str, int]]:
-    """Count rows by format and status; most tables have one of each, which two looks at columns show."""
-    formats, statuses = (pc.unique(table[name]).to_pylist() for name in ("log_format", "parse_status"))
-    if len(formats) == len(statuses) == 1:
-        return [(formats[0] or "", statuses[0] or "", table.num_rows)]
-    grouped = table.group_by(["log_format", "parse_status"], use_threads=False).aggregate([([], "count_all")])
-    return [(row["log_format"] or "", row["parse_status"] or "", row["count_all"]) for row in grouped.to_pylist()]

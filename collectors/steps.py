@@ -12,7 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from collectors.health import Health
+from collectors.health import Health, Reads
 from collectors.join import join_lines
 from collectors.known import completed
 from collectors.lines import Lines
@@ -48,8 +48,13 @@ class Parsed(Protocol):
 
 
 @runtime_checkable
-class NamesFields(Protocol):
-    """What a parser answers that tells which attributes lines have, by format."""
+class TellsHealth(Protocol):
+    """What a parser answers that tells how it read the lines of each format, and which attributes they have."""
+
+    @property
+    def tally(self) -> Mapping[str, Reads]:
+        """How lines were read, by format."""
+        ...
 
     @property
     def seen(self) -> Mapping[str, frozenset[str]]:
@@ -72,7 +77,9 @@ class Batch:
     metrics: pa.Table
     joined: int = 0
     dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    tally: Mapping[str, Reads] = field(default_factory=lambda: MappingProxyType({}))
     seen: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Names of attributes by format."""
     routes: pa.StringArray | None = None
     """For each row the sinks that it is meant for, as ``firehose.routes`` says it; ``None``: all rows go to all."""
 
@@ -98,8 +105,8 @@ Step = Callable[[Batch, Work], Batch]
 def parse(batch: Batch, work: Work) -> Batch:
     """Find the format of the lines and read them: columns, severity, trace ids, attributes."""
     parsed = work.parse_lines(batch.lines)
-    seen = parsed.seen if isinstance(parsed, NamesFields) else batch.seen
-    return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined, seen=seen)
+    tally, seen = (parsed.tally, parsed.seen) if isinstance(parsed, TellsHealth) else (batch.tally, batch.seen)
+    return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined, tally=tally, seen=seen)
 
 
 def complete(batch: Batch, work: Work) -> Batch:

@@ -31,6 +31,7 @@ from collectors.sources.tail_readers import Reader, holds, open_reader
 from collectors.sources.text_lines import EMPTY_RULE, MAX_LINE_BYTES, line_starts, run_of
 from firehose.delivery import DeadLetter
 from tailrace.clock import Clock
+from tailrace.errors import TransientError
 
 POLL_EVERY_S: Final = 0.25
 SCAN_EVERY_S: Final = 1.0
@@ -63,6 +64,7 @@ class _Followed:
     known: Known
     waiting: int = -1
     since_s: float = 0.0
+    delayed: bool = False
 
 
 @dataclass(slots=True)
@@ -121,18 +123,18 @@ class TailFiles:
             while not self._stop.is_set():
                 try:
                     busy = self.poll()
-                except OSError:
+                except StoppedError:
+                    return
+                except Exception:  # noqa: BLE001 - a disk that is full for a while, a folder that goes: what was not put stays in its file
                     _log.exception("files cannot be followed; trying again")
                     busy = 0
                 if not busy:
                     self._stop.wait(POLL_EVERY_S)
-        except StoppedError:
-            return
         finally:
             self.close()
 
     def poll(self) -> int:
-        """Look for files where it is time, read each, and hand over what is whole; answer how many pieces that were."""
+        """Look for files where it is time, read each, and hand over what is whole; answer how many pieces were taken."""
         now_s = self._clock.monotonic_s()
         if self._scanned_s is None or now_s - self._scanned_s >= SCAN_EVERY_S:
             self._scanned_s = now_s
@@ -143,9 +145,7 @@ class TailFiles:
         if pieces or self._dirty:
             self._positions.save()
             self._dirty = False
-        for piece in pieces:
-            self._put(piece)
-        return len(pieces)
+        return sum([self._put(piece) for piece in pieces])
 
     def close(self) -> None:
         """Close all files, and write the positions."""
@@ -283,11 +283,18 @@ class TailFiles:
         last = _last_event(whole)
         return whole[:last] or (b"" if at_end and whole.count(b"\n") < MAX_LINES else whole)
 
-    def _put(self, piece: _Piece) -> None:
+    def _put(self, piece: _Piece) -> bool:
+        """Hand a piece over; answer whether it was taken. One that is not taken now (a full spool, a quota that delays) comes again, and holds up no other file."""
         known = piece.followed.known
         origin = replace(self._origin, source=(self._origin.source or f"file:{known.path}")[-MAX_SOURCE_CHARS:], stream=STREAM_NAME)
         run = run_of(piece.text, known.offset, origin, f"tail:{known.identity}", self._clock.now_us())
-        patiently(partial(self._collector.collect_lines, run.lines, {EMPTY_RULE: run.empty} if run.empty else {}), self._clock, self._stop)
+        try:
+            self._collector.collect_lines(run.lines, {EMPTY_RULE: run.empty} if run.empty else {})
+        except TransientError as error:
+            if not piece.followed.delayed:
+                _log.warning("%s waits: %s", known.last_path, error)
+            piece.followed.delayed = True
+            return False
         side = piece.text[-BEFORE_BYTES:]
         if len(side) < BEFORE_BYTES and known.offset:
             side = piece.followed.reader.read(known.offset - min(known.offset, BEFORE_BYTES), BEFORE_BYTES)[: min(known.offset, BEFORE_BYTES)] + side
@@ -295,8 +302,9 @@ class TailFiles:
         if max(known.marks, default=0) < HEAD_BYTES and known.offset < HEAD_BYTES:
             known.marks = marks_of(piece.followed.reader.read(0, min(HEAD_BYTES, known.offset + len(piece.text))))
         known.offset += len(piece.text)
-        piece.followed.waiting = -1
+        piece.followed.waiting, piece.followed.delayed = -1, False
         self._dirty = True
+        return True
 
     def _begin_again(self, one: _Followed) -> None:
         """The file was truncated, or written anew: what it holds now is another file."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from collectors.collector import Collector
+from collectors.meter import Meter
+from collectors.rules.quota import Quota
 from collectors.sources.tail_files import EVENT_WAIT_S, IDLE_S, LEFT_S, LINE_WAIT_S, SCAN_EVERY_S, SETTLE_S, TailFiles
 from collectors.sources.tail_positions import Positions
 from collectors.steps import Work
@@ -308,8 +310,23 @@ def test_a_stream_that_is_full_for_a_while_loses_nothing(place: Place) -> None:
     place.stream = Full()
     place.start()
     place.add(lines(0, 3))
-    place.pass_s(2)
-    assert place.messages == numbers(0, 3)
+    place.pass_s(9)
+    assert [message for _, message in place.put] == numbers(0, 3)
+
+
+def test_a_file_whose_quota_delays_holds_up_no_other(place: Place) -> None:
+    meter = Meter([Quota("quota:q", "*other", events_per_s=1, over_s=1)], place.clock)
+    collector = Collector(place.stream, Work(Rows, meter=meter), AttributeRegister(), place.clock)
+    place.sut = TailFiles(collector, [str(place.folder / "app.log*")], Positions(place.state), place.clock)
+    other = place.folder / "app.log.other"
+    place.add(lines(100, 30), other)
+    place.pass_s(3)
+    place.add(lines(200, 1), other)
+    place.add(lines(0, 3))
+    place.pass_s(3)
+    assert sorted(place.messages) == sorted([*numbers(100, 29), *numbers(0, 3)])
+    place.pass_s(40)
+    assert sorted(place.messages) == sorted([*numbers(100, 30), *numbers(200, 1), *numbers(0, 3)])
 
 
 def test_positions_that_cannot_be_read_are_said(tmp_path: Path) -> None:
