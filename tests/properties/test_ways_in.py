@@ -152,6 +152,39 @@ def test_a_mutated_file_is_rows_and_counted_empty_lines(seed: bytes, changes: Se
     assert_sound(stream.deliveries)
 
 
+def handler(sut: Collector) -> Handler:
+    objects = MemoryRanges({"a.log": b"one\ntwo\n", "b.gz": gzip.compress(b"three\n")[:-2]})
+    return Handler(sut, S3Notices(sut, ObjectSource(sut, ManualClock(), objects, patience_s=0), 3))
+
+
+def s3_record(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
+    return {"eventSource": "aws:s3", "eventName": name, "s3": {"bucket": {"name": "logs"}, "object": {"key": key, "size": 8, "eTag": "e", "versionId": "null"}}}
+
+
+DIRECT: dict[str, Any] = {"Records": [s3_record("a.log"), s3_record("b.gz"), s3_record("gone"), s3_record("a.log", "ObjectRemoved:Delete")]}
+BRIDGED: dict[str, Any] = {"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": {"name": "logs"}, "object": {"key": "a.log"}}}
+IN_SNS: dict[str, Any] = {"Records": [{"EventSource": "aws:sns", "Sns": {"Type": "Notification", "Message": json.dumps(DIRECT)}}]}
+IN_SQS: dict[str, Any] = {
+    "Records": [
+        {"eventSource": "aws:sqs", "messageId": str(n), "attributes": {"ApproximateReceiveCount": "2"}, "body": json.dumps(body)}
+        for n, body in enumerate([DIRECT, BRIDGED, {"Type": "Notification", "Message": json.dumps(BRIDGED)}, {"Event": "s3:TestEvent"}])
+    ]
+}
+
+
+@given(changes=mutations, event=st.sampled_from([DIRECT, BRIDGED, IN_SNS, IN_SQS]))
+def test_a_mutated_notification_of_s3_is_read_or_a_dead_letter(changes: Sequence[tuple[str, float, int]], event: Any) -> None:
+    sut, stream = collector()
+    try:
+        mutant = json.loads(mutated(json.dumps(event).encode(), changes))
+    except (ValueError, RecursionError):
+        return
+    answer = handler(sut)(mutant)
+    assert answer["batchItemFailures"] == []
+    assert answer["counts"]["payloads"] >= 1
+    assert_sound(stream.deliveries)
+
+
 @given(changes=mutations, at=st.sampled_from(["data", "event"]))
 def test_a_mutated_lambda_event_is_answered(changes: Sequence[tuple[str, float, int]], at: str) -> None:
     sut, stream = collector()
@@ -164,8 +197,7 @@ def test_a_mutated_lambda_event_is_answered(changes: Sequence[tuple[str, float, 
             event = json.loads(mutated(json.dumps(event).encode(), changes))
         except (ValueError, RecursionError):
             return
-    notices = S3Notices(sut, ObjectSource(sut, ManualClock(), MemoryRanges(), patience_s=0), 3)
-    answer = Handler(sut, notices)(event)
+    answer = handler(sut)(event)
     assert answer["batchItemFailures"] == []
     assert answer["counts"]["payloads"] >= 1
     assert_sound(stream.deliveries)

@@ -303,7 +303,7 @@ def test_through_boto3_a_queue_that_is_not_there_is_said(moto: Settings) -> None
 
 def test_a_gateway_with_a_queue_reads_what_s3_notifies_directly_by_sns_and_by_eventbridge(moto: Settings, tmp_path: Path) -> None:
     sqs, sns, s3 = aws.client("sqs", moto), aws.client("sns", moto), aws.client("s3", moto)
-    url = sqs.create_queue(QueueName="logs")["QueueUrl"]
+    url = sqs.create_queue(QueueName="notices-of-s3")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topics = [sns.create_topic(Name=name)["TopicArn"] for name in ("wrapped", "raw")]
     for topic, raw in zip(topics, ("false", "true"), strict=True):

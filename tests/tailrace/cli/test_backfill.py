@@ -142,21 +142,21 @@ def log_group(url: str, name: str, *messages: str) -> int:
 
 
 def test_events_of_a_log_group_are_read_once_with_the_ids_of_a_subscription(home: Path, url: str, tmp_path: Path) -> None:
-    at_ms = log_group(url, "/shop/web", *(f"event {number}" for number in range(6)))
-    found = aws.client("logs", Settings(aws_endpoint_url=url)).filter_log_events(logGroupName="/shop/web")["events"]
+    at_ms = log_group(url, "/backfill/web", *(f"event {number}" for number in range(6)))
+    found = aws.client("logs", Settings(aws_endpoint_url=url)).filter_log_events(logGroupName="/backfill/web")["events"]
     live = [{"id": one["eventId"], "timestamp": one["timestamp"], "message": one["message"]} for one in found[:2]]
-    message = {"messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": "/shop/web", "logStream": found[0]["logStreamName"], "logEvents": live}
+    message = {"messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": "/backfill/web", "logStream": found[0]["logStreamName"], "logEvents": live}
     (tmp_path / "live.json").write_text(json.dumps(message))
     run(ingest, str(tmp_path / "live.json"), "--payload", "cloudwatch")
     span = ("--from", str(at_ms), "--to", str(at_ms + 4_000))
-    code, report = run(command, "/shop/web", *span)
+    code, report = run(command, "/backfill/web", *span)
     assert (code, report["problems"], report["stopped"], report["events"]) == (0, [], False, 4)
     spool = next(hop for hop in report["hops"] if (hop["hop"], hop["unit"]) == ("spool", "events"))
     assert (spool["in"], spool["out"], spool["duplicate"]) == (4, 2, 2)
-    assert run(command, "/shop/web", *span)[1]["events"] == 0
-    assert run(command, "/shop/web")[1]["events"] == 2
+    assert run(command, "/backfill/web", *span)[1]["events"] == 0
+    assert run(command, "/backfill/web")[1]["events"] == 2
     assert rows(home, "SELECT count(*), count(DISTINCT event_id), min(cloud_account_id), min(cloud_region), min(aws_log_group_name) FROM {}") == [
-        (6, 6, "123456789012", "us-east-1", "/shop/web")
+        (6, 6, "123456789012", "us-east-1", "/backfill/web")
     ]
     assert open_ledger(home / "ledger.sqlite").check().balanced
 

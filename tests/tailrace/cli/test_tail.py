@@ -17,14 +17,17 @@ from tailrace.clock import ManualClock
 from tailrace.ledger import open_ledger
 from tailrace.settings import Settings
 
+REGION = "eu-west-3"
+"""No other test has log groups there: moto takes the first group that it has, whichever ARN a session names."""
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     address = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    logs = aws.client("logs", Settings(aws_endpoint_url=address))
-    name = "/shop/web"  # moto takes the first group that it has, whichever ARN a session names
+    logs = aws.client("logs", Settings(aws_endpoint_url=address, region=REGION))
+    name = "/shop/web"
     logs.create_log_group(logGroupName=name)
     logs.create_log_stream(logGroupName=name, logStreamName="s")
     events = [{"timestamp": int(time.time()) * 1_000 + n, "message": f"{name} says {n}\x1b[31m"} for n in range(2)]
@@ -37,6 +40,7 @@ def url() -> Iterator[str]:
 def home(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TAILRACE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TAILRACE_AWS_ENDPOINT_URL", url)
+    monkeypatch.setenv("TAILRACE_REGION", REGION)
     return tmp_path / "home"
 
 
