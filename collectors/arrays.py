@@ -1,5 +1,6 @@
 """Columns: the name for one of whatever type (pyarrow's arrays take a parameter for type checkers and none at run time), and the bytes of one of texts."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -23,6 +24,15 @@ def texts_bytes(texts: AnyArray) -> Bytes:
         return np.zeros(0, np.uint8)
     ends = np.frombuffer(memoryview(offsets), np.int32)
     return np.frombuffer(memoryview(data), np.uint8)[ends[texts.offset] : ends[texts.offset + len(texts)]]
+
+
+def text_starts(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Answer where each text starts in their bytes, and behind them where the last one ends."""
+    _, offsets, _ = texts.buffers()
+    if offsets is None:
+        return np.zeros(len(texts) + 1, np.int64)
+    ends = np.frombuffer(memoryview(offsets), np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return ends.astype(np.int64) - int(ends[0])
 
 
 def first_bytes(texts: AnyArray) -> Bytes:
@@ -70,6 +80,17 @@ def one_array(column: AnyChunked) -> AnyArray:
     if len(chunks) == 1:
         return chunks[0]
     return pa.concat_arrays(chunks) if chunks else pa.array([], column.type)
+
+
+def sewn(values: AnyArray, few: AnyArray, places: Sequence[int], gap: int) -> AnyArray:
+    """Put a few values at their places between slices of the others, which are copied whole; ``gap``: how many stand at each place already (0 or 1)."""
+    pieces: list[AnyArray] = []
+    at = 0
+    for number, place in enumerate(places):
+        stop = place - number * (1 - gap)
+        pieces += [values.slice(at, stop - at), few.slice(number, 1)]
+        at = stop + gap
+    return pa.concat_arrays([*pieces, values.slice(at)])
 
 
 def with_column(rows: pa.Table, column: str, values: AnyArray) -> pa.Table:

@@ -2,7 +2,7 @@
 
 Formats are asked in the order of their ranks; a log group that a format is written to makes it ten ranks better, which tells look-alikes apart and lets nothing general go before what is
 unmistakable. A line's format never depends on its neighbours. They only decide what is asked first: a few lines of a batch are looked at, and whether the others are of the format that most of these
-have is asked of the whole column: they match its pattern, and, where it is not unmistakable (a rank from 40), surely none of the patterns that come before it (``collectors.screen``). The lines that
+have is asked of the whole column: they match its pattern (or the one of its alternatives that most do), and, where it is not unmistakable (a rank from 40), surely none of the patterns that come before it (``collectors.screen``). The lines that
 are left are looked at one by one, with all patterns in one pass (``re2.Set``).
 """
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
+from collectors.alternatives import alternatives
 from collectors.arrays import AnyArray
 from collectors.format import Format, FormatSet
 from collectors.lines import Origin
@@ -31,6 +32,9 @@ LOOKED_AT: Final = 8
 MAX_REMEMBERED: Final = 10_000
 MAX_SCREENS: Final = 8
 """A set of patterns that come before a format is used for all log groups that have the same; there are few."""
+
+MAY_DIFFER: Final = 0.02
+"""Part of a batch that may match another alternative of its format's pattern than most lines: to ask each of them costs less than to compile the whole pattern."""
 
 MAX_MEMORY: Final = 64 * 1024 * 1024
 """What the automaton of all patterns may take; with less it is made anew again and again."""
@@ -96,11 +100,18 @@ class Detector:
         """Answer which lines are surely of a format."""
         if number is None:
             return ~self._screen(frozenset(range(len(self._asked)))).may_match(lines)
-        own = _matches(self._asked[number], lines)
         if self._asked[number].rank < GENERAL:
-            return own
+            return self._of_one_alternative(self._asked[number], lines)
+        own = _matches(self._asked[number].line, lines)
         before = frozenset(other for other in range(len(self._asked)) if order[other] < order[number])
         return own & ~self._screen(before).may_match(lines)
+
+    def _of_one_alternative(self, one: Format, lines: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """Answer which lines match the alternative of a format's pattern that most of a few lines do; where many do not, which match the pattern."""
+        few = [str(text) for text in lines[:: max(len(lines) // LOOKED_AT, 1)]]
+        counts = [sum(part.search(text) is not None for text in few) for part in alternatives(one.line)]
+        own = _matches(alternatives(one.line)[counts.index(max(counts))].pattern, lines)
+        return own if len(counts) == 1 or np.count_nonzero(~own) <= len(lines) * MAY_DIFFER else _matches(one.line, lines)
 
     def _screen(self, numbers: frozenset[int]) -> Screen:
         if numbers not in self._screens:
@@ -135,8 +146,8 @@ def _compiled(pattern: str) -> "re2._Regexp[str]":
     return re2.compile(pattern)
 
 
-def _matches(one: Format, texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    found = pc.match_substring_regex(texts, one.line)
+def _matches(pattern: str, texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    found = pc.match_substring_regex(texts, pattern)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
 
@@ -153,7 +164,7 @@ def explain(formats: FormatSet, line: str, log_group: str = "") -> Sequence[tupl
     texts = pa.array([line], pa.string())
     asked = []
     for one in Detector(formats).candidates(origin):
-        matches = bool(_matches(one, texts)[0])
+        matches = bool(_matches(one.line, texts)[0])
         asked.append((one, matches, _why(one, origin) if matches else f"the line does not match {one.line}"))
         if matches:
             return asked

@@ -10,16 +10,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache, reduce
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray, texts_bytes
+from collectors.arrays import AnyArray, Bytes, text_starts, texts_bytes
 
 csv_module.field_size_limit(2**31 - 1)
 """The module takes no field longer than 128 KiB if nobody says otherwise; it is only used on single lines here."""
 
+_BLANK, _QUOTE, _TWO_BLANKS = ord(" "), ord('"'), 0x2020
+Places: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
 _BREAKS: Final[Mapping[bytes, str]] = MappingProxyType({b"\r": r"\r", b"\n": r"\n"})
 
 
@@ -76,16 +80,20 @@ class Words(Cut):
         {b"[": r"(^| )\[[^\]]* ", b"\\": r"\\", b"\r": r"\r", b"\n": r"\n", b"\t": r"\t", b"\x0b": r"\v", b"\x0c": r"\f"}
     )
     """What CSV reads otherwise than we do."""
-    _QUOTES_STAND_AROUND_FIELDS: Final = r'^(?:[^ "]+|"[^"]*")(?: (?:[^ "]+|"[^"]*"))*$'
+
+    _BLANKS_STAND_BETWEEN_FIELDS: Final = r'^(?:[^ "]+|"[^"]*")(?: (?:[^ "]+|"[^"]*"))*$'
 
     def odd(self, lines: AnyArray) -> AnyArray | None:
         """Find the lines that are not for CSV."""
-        data = texts_bytes(lines).tobytes()
-        masks = [pc.starts_with(lines, " "), pc.ends_with(lines, " "), pc.equal(lines, ""), *_matching(lines, self._ODD, data)]
+        texts, starts = texts_bytes(lines), text_starts(lines)
+        data = texts.tobytes()
+        masks = _matching(lines, self._ODD, data)
+        if not data or any((texts[at : at + (len(texts) - at) // 2 * 2].view(np.uint16) == _TWO_BLANKS).any() for at in (0, 1)):
+            return _masked([*masks, pc.invert(pc.match_substring_regex(lines, self._BLANKS_STAND_BETWEEN_FIELDS))])
+        first, last = (texts[np.clip(places, 0, len(texts) - 1)] for places in (starts[:-1], starts[1:] - 1))
+        masks.append(pa.array((first == _BLANK) | (last == _BLANK) | (starts[1:] == starts[:-1])))
         if b'"' in data:
-            masks.append(pc.invert(pc.match_substring_regex(lines, self._QUOTES_STAND_AROUND_FIELDS)))
-        elif b"  " in data:
-            masks.append(pc.match_substring(lines, "  "))
+            masks.append(pa.array(_quoted_oddly(texts, starts)))
         return _masked(masks)
 
     def tokens(self, line: str) -> list[str]:
@@ -110,6 +118,22 @@ class Words(Cut):
     def options(self) -> csv.ParseOptions:
         """Answer Arrow's options."""
         return csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False, invalid_row_handler=lambda _: "skip")
+
+
+def _quoted_oddly(texts: Bytes, starts: Places) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Find the lines in which quotes do not stand around whole fields: the first, third, ... opens one, behind a blank or at the start, and the others close one, before a blank or at the end."""
+    quotes = np.flatnonzero(texts == _QUOTE)
+    counts = np.diff(np.searchsorted(quotes, starts))
+    odd = counts % 2 == 1
+    if odd.any():
+        quotes = quotes[~np.repeat(odd, counts)]
+    opening, closing = quotes[::2], quotes[1::2]
+    opening = opening[texts[opening - 1] != _BLANK]
+    closing = closing[texts[np.minimum(closing + 1, len(texts) - 1)] != _BLANK]
+    for places, edges in ((opening, starts[:-1]), (closing, starts[1:] - 1)):
+        lines = np.searchsorted(starts, places, "right") - 1
+        odd[lines[places != edges[lines]]] = True
+    return odd
 
 
 class Next:

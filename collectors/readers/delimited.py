@@ -10,7 +10,8 @@ its source that follow, and ``whole`` counts no more fields than it names; with 
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from threading import Lock
 from types import MappingProxyType
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray, one_array, texts_bytes
+from collectors.arrays import AnyArray, first_bytes, one_array, sewn, texts_bytes
 from collectors.format import Format
 from collectors.readers.cuts import Cut, cut_of
 from collectors.readers.fields import Fields
@@ -33,8 +34,14 @@ MAX_PARTS: Final = 100
 MORE_FIELDS: Final = 64
 """Fields beyond those that have names; a line with very many would cost a column each."""
 
+FEW: Final = 16
+"""Lines of a batch that are sewn in between the others; with more of them it costs less to put all in order."""
+
 LOOKED_AT: Final = 9
 """First lines that are looked at for how many fields a line has."""
+
+Put = Callable[[AnyArray, AnyArray], AnyArray]
+"""The values of lines that CSV read, and of those that were cut one by one; all of them, in the order of the lines."""
 
 _TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
 _HEADERS: dict[tuple[Format, str], tuple[str, ...]] = {}
@@ -73,6 +80,10 @@ def _headers(format_: Format, lines: AnyArray) -> AnyArray:
     """A header is a line whose first two words are names of columns; or one that begins with ``#``, where the format says so."""
     if format_.options["header"] == "fields":
         return pc.starts_with(lines, "#")
+    may = np.zeros(256, bool)
+    may[[column.source.encode()[0] for column in format_.columns]] = True
+    if not may[first_bytes(lines)].any():
+        return pa.array(np.zeros(len(lines), bool))
     known = "|".join(re.escape(column.source) for column in format_.columns)
     return pc.match_substring_regex(lines, rf"^({known}) ({known})( |$)")
 
@@ -166,13 +177,18 @@ def _with_slow(
     slow = [[None if token in nulls else token for token in _capped(cut, cut.tokens(str(lines[int(number)])), most)] for number in slow_numbers]
     counts[slow_numbers] = [len(tokens) for tokens in slow]
     widest = max(len(fast), *(len(tokens) for tokens in slow))
-    order = pa.array(np.argsort(np.concatenate([numbers, slow_numbers]), kind="stable"))
+    put: Put = partial(sewn, places=slow_numbers.tolist(), gap=0) if len(slow) <= FEW else _in_order(numbers, slow_numbers)
     columns: dict[str, AnyArray] = {}
     for at in range(widest):
         name = names[at] if at < len(names) else f"field_{at + 1}"
         own = fast.get(name, pa.nulls(len(numbers), pa.string()))
-        columns[name] = _together(own, pa.array([tokens[at] if at < len(tokens) else None for tokens in slow], pa.string())).take(order)
+        columns[name] = put(*_of_one_type(own, pa.array([tokens[at] if at < len(tokens) else None for tokens in slow], pa.string())))
     return columns, counts
+
+
+def _in_order(numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", places: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Put:
+    order = pa.array(np.argsort(np.concatenate([numbers, places]), kind="stable"))
+    return lambda values, others: pa.concat_arrays([values, others]).take(order)
 
 
 def _capped(cut: Cut, tokens: list[str], most: int) -> list[str]:
@@ -180,12 +196,12 @@ def _capped(cut: Cut, tokens: list[str], most: int) -> list[str]:
     return tokens if len(tokens) <= most else [*tokens[: most - 1], cut.separator.join(tokens[most - 1 :])]
 
 
-def _together(typed: AnyArray, texts: AnyArray) -> AnyArray:
-    """Put values and texts into one column: of the values' type, if the texts are."""
+def _of_one_type(typed: AnyArray, texts: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Make values and texts of one type: the values', if the texts are."""
     try:
-        return pa.concat_arrays([typed, texts.cast(typed.type)])
+        return typed, texts.cast(typed.type)
     except pa.ArrowInvalid:
-        return pa.concat_arrays([typed.cast(pa.string()), texts])
+        return typed.cast(pa.string()), texts
 
 
 def joined(parts: Sequence[Fields]) -> Fields:
@@ -206,10 +222,11 @@ def _concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
 
 def _stopped(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", low: int, high: int, names: Sequence[str], headers: AnyArray | None) -> AnyArray:
     """Say at which column reading stopped, of lines with at least ``low`` and less than ``high`` fields."""
-    bad: AnyArray = pa.array((counts >= low) & (counts < high))
-    if headers is not None:
-        bad = pc.and_(bad, pc.invert(headers))
-    if not pc.any(bad, min_count=0).as_py():
-        return pa.nulls(len(counts), pa.string())
+    bad = (counts >= low) & (counts < high)
+    if headers is not None and bad.any():
+        bad &= ~np.asarray(headers.to_numpy(zero_copy_only=False), dtype=bool)
+    none: AnyArray = pa.nulls(len(counts), pa.string())
+    if not bad.any():
+        return none
     told = pa.array([f"reading stopped at {name} (field {at} of {high})" for at, name in enumerate([*names, "the end"], 1)], pa.string())
-    return pc.if_else(bad, told.take(pa.array(np.minimum(counts, len(names)))), None)
+    return pc.replace_with_mask(none, pa.array(bad), told.take(pa.array(np.minimum(counts[bad], len(names)))))

@@ -50,3 +50,23 @@ def test_a_text_is_escaped_where_it_must_be(text: str) -> None:
     found = escaped(values.slice(1)).to_pylist()
     assert json.loads(f'"{found[1]}"') == text
     assert (found[0], found[2]) == (None, "")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 1, 1, 2, None]), st.sampled_from(["x", "x", 'y"', None])), min_size=1, max_size=80),
+    st.integers(20, 1_500),
+    st.sampled_from([1, None]),
+)
+def test_few_rows_without_a_member_are_made_anew(odd: list[tuple[int | None, str | None]], many: int, last: int | None) -> None:
+    rows = [*((7, "same") for _ in range(many)), *odd, *((7, "same") for _ in range(many)), (last, "same")]
+    numbers, texts = (list(values) for values in zip(*rows, strict=True))
+    arrays: dict[str, tuple[FieldType, Any]] = {
+        "n": (FieldType.LONG, pa.array(numbers, pa.int64())),
+        "t": (FieldType.KEYWORD, pa.array(texts, pa.string())),
+        "d": (FieldType.KEYWORD, pa.array(texts[::-1], pa.string())),
+    }
+    expected = [
+        {name: value for name, value in (("n", n), ("t", t), ("d", d)) if value is not None} for n, t, d in zip(numbers, texts, texts[::-1], strict=True)
+    ]
+    found = json_objects(arrays, None).to_pylist()
+    assert [json.loads(str(text)) if text is not None else {} for text in found] == expected
