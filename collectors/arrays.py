@@ -31,6 +31,12 @@ def first_bytes(texts: AnyArray) -> Bytes:
     return _bytes_at(texts, ends[:-1], ends)
 
 
+def bytes_at(texts: AnyArray, place: int) -> Bytes:
+    """Answer the byte of each text at a place; of a shorter one 0."""
+    ends = _ends(texts)
+    return np.where(ends[:-1] + place < ends[1:], _bytes_at(texts, ends[:-1] + place, ends), np.uint8(0))
+
+
 def last_bytes(texts: AnyArray) -> Bytes:
     """Answer the last byte of each text; of an empty one 0."""
     ends = _ends(texts)

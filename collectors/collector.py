@@ -12,7 +12,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import count
 from operator import add
 from types import MappingProxyType
@@ -21,12 +22,11 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
-from collectors.envelopes.opened import Opened, Sent
-from collectors.envelopes.openers import OPENERS, detail_of, sent_of
+from collectors.envelopes.opened import KINDS, Opened, Sent, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
-from collectors.steps import DOCUMENTS, Work, gather
+from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
 from collectors.unpack import unpack
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
@@ -46,6 +46,7 @@ MADE: Final[tuple[tuple[TableName, Unit], ...]] = (("spans", "spans"), ("metrics
 """Tables whose rows envelopes make themselves, and their units in the ledger."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+NO_ROUTES: Final[Mapping[TableName, pa.StringArray]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,10 @@ class Collector:
         spans = Count("collect", "spans", read.spans.num_rows, read.spans.num_rows)
         return self._put(source, {"spans": read.spans}, (decoded, spans), letters)
 
+    def collect_metrics(self, points: pa.Table, source: str) -> Summary:
+        """Put rows of ``metrics`` that a source made itself."""
+        return self._put(source, {"metrics": points}, (Count("collect", "metrics", points.num_rows, points.num_rows),)) if points.num_rows else Summary()
+
     def collect_documents(self, documents: Sequence[Document], source: str = "gateway:bulk") -> Summary:
         """Parse documents as JSON application logs and put their rows, index by index.
 
@@ -162,7 +167,9 @@ class Collector:
             made = [one.tables[name] for one in read if name in one.tables]
             tables |= {name: pa.concat_tables([*([tables[name]] if name in tables else []), *made])} if made else {}
         with parsed.counted():
-            return self._put(payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead])
+            return self._put(
+                payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead], parsed.routes
+            )
 
     def collect_dead(self, source: str, letters: Sequence[DeadLetter]) -> Summary:
         """Put payloads that a source could not decode."""
@@ -187,10 +194,17 @@ class Collector:
         """Answer what the collector knows of its sources, as JSON shows it."""
         return {"quotas": self._work.meter.status() if self._work.meter else []}
 
+    def use(self, parse_lines: ParseLines) -> None:
+        """Read lines with other parsers from now on: formats were mended."""
+        with self._parsing:
+            self._work = replace(self._work, parse_lines=parse_lines)
+
     def close(self) -> None:
         """Write down what must outlive the process."""
         if self._work.meter:
             self._work.meter.close()
+        if self._work.health:
+            self._work.health.close()
 
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
@@ -198,7 +212,7 @@ class Collector:
             return by(letter)
         if letter.detail.get("envelope") == LINE:
             return self._put_runs([line_of(letter)], metered=False)
-        if (envelope := letter.detail.get("envelope", "")) in OPENERS:
+        if (envelope := letter.detail.get("envelope", "")) in KINDS:
             identity = hashlib.blake2b(letter.body, digest_size=16).hexdigest()
             return self.collect_sent([(envelope, sent_of(letter.body, letter.detail, identity))])
         kind: PayloadKind = "xray" if letter.detail.get("envelope") == "xray" else "cloudwatch"
@@ -224,7 +238,7 @@ class Collector:
     def _opened(self, kind: str, sent: Sent) -> Opened | DeadLetter:
         known = replace(sent, received_us=sent.received_us or self._clock.now_us(), sequence=next(self._sequence))
         try:
-            return OPENERS[kind](known)
+            return _open(kind, known)
         except DecodeError as error:
             return DeadLetter("payload", str(error), sent.data, detail_of(kind, known))
         except Exception as error:  # noqa: BLE001 - a fault of the opener must not end the process nor lose the payload
@@ -252,7 +266,7 @@ class Collector:
     def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING, *, metered: bool = True) -> Summary:
         parsed = self._parsed(runs, dropped, metered=metered)
         with parsed.counted():
-            return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead)
+            return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead, parsed.routes)
 
     def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
@@ -274,12 +288,30 @@ class Collector:
         beyond = {rule: len(lines) for rule, lines in within.dead}
         counts = _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
         letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
-        return _Parsed(tables, counts, [*letters, *(letter for part in sifted for letter in part.dead)], within.give_back)
+        return _Parsed(
+            tables,
+            counts,
+            [*letters, *(letter for part in sifted for letter in part.dead)],
+            _routes(batches),
+            within.give_back,
+            partial(self._note, runs[0].origin.counted_as, tables, batches),
+        )
 
-    def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
+    def _note(self, source: str, tables: Mapping[TableName, pa.Table], batches: Sequence[Batch]) -> None:
+        if self._work.health and batches:
+            self._work.health.note(source, [tables["logs"]], [batch.seen for batch in batches])
+
+    def _put(
+        self,
+        source: str,
+        tables: Mapping[TableName, pa.Table],
+        counts: tuple[Count, ...],
+        dead: Iterable[DeadLetter] = (),
+        routes: Mapping[TableName, pa.StringArray] = NO_ROUTES,
+    ) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
         letters = tuple(replace(letter, detail={"source": source, **letter.detail}) for letter in dead)
-        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters))
+        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
         return Summary(
             sum(one.came_in for one in counts if one.unit == "payloads"),
             _went_out(counts, "events"),
@@ -298,16 +330,25 @@ class _Parsed:
     tables: Mapping[TableName, pa.Table]
     counts: tuple[Count, ...]
     dead: Sequence[DeadLetter]
+    routes: Mapping[TableName, pa.StringArray] = field(default_factory=lambda: NO_ROUTES)
     give_back: Callable[[], None] = lambda: None
+    note: Callable[[], None] = lambda: None
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Give the quota back where what stands below fails to put them."""
+        """Give the quota back where what stands below fails to put them; note how they could be read where it does not."""
         try:
             yield
         except BaseException:
             self.give_back()
             raise
+        self.note()
+
+
+def _open(kind: str, sent: Sent) -> Opened:
+    from collectors.envelopes.openers import OPENERS  # protobuf's classes take long to import, and the Lambda function needs none
+
+    return OPENERS[kind](sent)
 
 
 def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:
@@ -339,3 +380,11 @@ def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped
         by_rule.update(batch.dropped)
     of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
+
+
+def _routes(batches: Sequence[Batch]) -> Mapping[TableName, pa.StringArray]:
+    if all(batch.routes is None for batch in batches):
+        return NO_ROUTES
+    nothing = (pa.nulls(batch.logs.num_rows, pa.string()) for batch in batches)
+    words: pa.StringArray = pa.concat_arrays([none if batch.routes is None else batch.routes for batch, none in zip(batches, nothing, strict=True)])
+    return {"logs": words} if len(words) else NO_ROUTES

@@ -27,11 +27,11 @@ from typing import Any, Final
 
 import re2
 
-from collectors.format import SEVERITY_FORMS, TIME_FORMS, Format, FormatSet, FormatTest, ordered
-from collectors.format_column import FITTING, check_field, column_of
+from collectors.document import entries, mapping, one_word, pattern, text, whole_number
+from collectors.format import COLUMN_TYPES, SEVERITY_FORMS, SPLIT_TYPES, TIME_FORMS, Column, Format, FormatSet, FormatTest, ordered
 from collectors.readers.paths import is_path, parse_path
 from tailrace.errors import FileError, nearest
-from tailrace.schema import LOGS, SEVERITIES
+from tailrace.schema import LOGS, SEVERITIES, FieldType
 from tailrace.yaml_file import Document, read_yaml
 
 OURS: Final = Path(__file__).parent / "formats"
@@ -50,6 +50,21 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "plain": (),
     }
 )
+FITTING: Final[Mapping[str, frozenset[FieldType]]] = MappingProxyType(
+    {
+        "keyword": frozenset({FieldType.KEYWORD}),
+        "long": frozenset({FieldType.LONG, FieldType.DOUBLE}),
+        "double": frozenset({FieldType.DOUBLE}),
+        "ip": frozenset({FieldType.IP, FieldType.KEYWORD}),
+        "trace_id": frozenset({FieldType.KEYWORD}),
+        "span_id": frozenset({FieldType.KEYWORD}),
+    }
+)
+"""Types of a column, and the types of fields that take its values; columns that are taken apart become addresses."""
+
+GIVEN: Final = frozenset({"event_id", "revision", "log.format", "log.source", "stream.name", "parse_status", "parse_error"})
+"""Fields that no format fills."""
+
 _TOP: Final = (
     "name",
     "description",
@@ -66,7 +81,7 @@ _TOP: Final = (
     "constants",
     "tests",
 )
-_MAX_PATTERN: Final = 4_000
+_COLUMN_KEYS: Final = ("source", "field", "attribute", "type", "scale", "null", "port", "host", "one_of", "decode", "words")
 
 
 def load_formats(folder: Path | None = None) -> FormatSet:
@@ -85,37 +100,37 @@ def read_format(path: Path) -> Format:
 def parse_format(document: Document) -> Format:
     """Make a format of a document that was read."""
     document.refuse_unknown(_TOP)
-    name = _text(document, "name")
+    name = text(document, "name")
     if name.count(".") != 1 or not name.replace(".", "").replace("_", "").isalnum():
         raise document.error("a name is `<family>.<name>` of letters, digits and _", "name")
-    reader = _text(document, "reader")
+    reader = text(document, "reader")
     if reader not in READER_NAMES:
         raise document.error(f"no such reader: {reader}{nearest(reader, READER_NAMES)}", "reader")
-    detect = _mapping(document, "detect", ("log_groups", "line", "rank"))
-    time = _mapping(document, "time", ("source", "form", "else"))
-    severity = _mapping(document, "severity", ("source", "from_status", "form", "words"))
+    detect = mapping(document, "detect", ("log_groups", "line", "rank"))
+    time = mapping(document, "time", ("source", "form", "else"))
+    severity = mapping(document, "severity", ("source", "from_status", "form", "words"))
     return Format(
         name=name,
-        description=_text(document, "description"),
-        specification=_text(document, "specification", ""),
+        description=text(document, "description"),
+        specification=text(document, "specification", ""),
         reader=reader,
         options=_options(document, reader),
-        columns=tuple(column_of(document, number) for number in range(len(_list(document, "columns")))),
+        columns=tuple(_column(document, number) for number in range(len(entries(document, "columns")))),
         log_groups=_log_groups(document, detect),
-        line=_pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
-        rank=_whole(document, detect, "rank", 50, "detect"),
+        line=pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
+        rank=whole_number(document, detect, "rank", 50, "detect"),
         time_sources=_sources(document, time, "time"),
         time_form=_time_form(document, time),
         time_else=str(time.get("else", "")),
         severity_sources=_sources(document, severity, "severity"),
         severity_from_status=bool(severity.get("from_status", False)),
         severity_words=_severity_words(document, severity),
-        severity_form=_one_of(document, severity, "form", SEVERITY_FORMS, "severity"),
-        message=_text(document, "message", "line"),
+        severity_form=one_word(document, severity, "form", SEVERITY_FORMS, "severity"),
+        message=text(document, "message", "line"),
         inner=_inner(document),
         names=_names(document, reader),
         constants=_constants(document),
-        tests=tuple(_test(document, number) for number in range(len(_list(document, "tests")))),
+        tests=tuple(_test(document, number) for number in range(len(entries(document, "tests")))),
         path=document.path,
     )
 
@@ -130,14 +145,62 @@ def _sources(document: Document, data: Mapping[str, Any], key: str) -> tuple[str
 
 def _time_form(document: Document, time: Mapping[str, Any]) -> str:
     forms = str(time.get("form", "")).split("|")
-    return "|".join(form if "%" in form else _one_of(document, {"form": form} if form else {}, "form", TIME_FORMS, "time") for form in forms)
+    return "|".join(form if "%" in form else one_word(document, {"form": form} if form else {}, "form", TIME_FORMS, "time") for form in forms)
 
 
 def _log_groups(document: Document, detect: Mapping[str, Any]) -> tuple[str, ...]:
     groups = detect.get("log_groups", [])
     if not isinstance(groups, list):
         raise document.error("log_groups is a list", "detect", "log_groups")
-    return tuple(_pattern(document, text, "detect", "log_groups") for text in groups)
+    return tuple(pattern(document, text, "detect", "log_groups") for text in groups)
+
+
+def _column(document: Document, number: int) -> Column:
+    data = document.at("columns", number)
+    if not isinstance(data, dict):
+        raise document.error("a column is a mapping with source and field or attribute", "columns", number)
+    document.refuse_unknown(_COLUMN_KEYS, "columns", number)
+    kind = str(data.get("type", "keyword"))
+    if kind not in COLUMN_TYPES and kind not in SPLIT_TYPES:
+        raise document.error(f"no such type: {kind}{nearest(kind, (*COLUMN_TYPES, *SPLIT_TYPES))}", "columns", number, "type")
+    _check_split(document, number, kind)
+    if "source" not in data:
+        raise document.error("a column needs a source", "columns", number)
+    target = data.get("field", "")
+    scale = _scale(document, number)
+    if scale != 1.0 and kind != "double":
+        raise document.error("a column with a scale is of type double", "columns", number, "scale")
+    if target:
+        _check_field(document, target, FITTING.get(kind, FITTING["ip"]), "columns", number, "field")
+    nulls, one_of = (_texts(document, number, key, default) for key, default in (("null", ("-",)), ("one_of", ())))
+    return Column(
+        source=str(data["source"]),
+        field=str(target),
+        attribute=str(data.get("attribute", "")) or ("" if target or kind in SPLIT_TYPES else str(data["source"])),
+        type=kind,
+        scale=scale,
+        nulls=nulls,
+        port=str(data.get("port", "")),
+        one_of=one_of,
+        decode=bool(data.get("decode", False)),
+        plus=_decodes_plus(document, number),
+        host=_host(document, number, kind),
+        words=_words(document, number),
+    )
+
+
+def _decodes_plus(document: Document, number: int) -> bool:
+    decode = document.at("columns", number).get("decode", False)
+    if decode not in {True, False, "plus"}:
+        raise document.error("decode is true, false or `plus`", "columns", number, "decode")
+    return bool(decode == "plus")
+
+
+def _words(document: Document, number: int) -> tuple[tuple[str, str], ...]:
+    words = document.at("columns", number).get("words", {})
+    if not isinstance(words, dict):
+        raise document.error("words is a mapping of the log's words to others", "columns", number, "words")
+    return tuple((str(word), str(other)) for word, other in words.items())
 
 
 def _inner(document: Document) -> bool:
@@ -148,6 +211,48 @@ def _inner(document: Document) -> bool:
     if inner and document.data.get("message", "line") == "line":
         raise document.error("with inner, the message is a source", "inner")
     return inner
+
+
+def _texts(document: Document, number: int, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = document.at("columns", number).get(key, default)
+    if isinstance(value, dict):
+        raise document.error(f"{key} is a list of texts", "columns", number, key)
+    return tuple(str(one) for one in (value if isinstance(value, list | tuple) else [value]))
+
+
+def _check_split(document: Document, number: int, kind: str) -> None:
+    """An address needs the field that it becomes; a port, if it has one, is a field too."""
+    data = document.at("columns", number)
+    if kind in {"address", "address_port"} and not data.get("field"):
+        raise document.error(f"a column of type {kind} needs a field", "columns", number)
+    if port := data.get("port"):
+        _check_field(document, port, FITTING["long"], "columns", number, "port")
+
+
+def _host(document: Document, number: int, kind: str) -> str:
+    """Answer the attribute that names become: the one that is said, else that beside the field, such as ``client.host``."""
+    data = document.at("columns", number)
+    if kind != "address":
+        if "host" in data:
+            raise document.error("only a column of type address has a host", "columns", number, "host")
+        return ""
+    return str(data.get("host", "")) or f"{str(data['field']).removesuffix('.address')}.host"
+
+
+def _check_field(document: Document, name: object, fitting: frozenset[FieldType], *where: str | int) -> None:
+    """A field must be one of the schema that a format may fill, of a type that takes the values."""
+    known = {one.name: one.type for one in LOGS.fields if one.name not in GIVEN}
+    if name not in known:
+        raise document.error(f"no such field of the schema: {name}{nearest(str(name), known)}", *where)
+    if known[str(name)] not in fitting:
+        raise document.error(f"the field {name} is of type {known[str(name)].value}", *where)
+
+
+def _scale(document: Document, number: int) -> float:
+    value = document.at("columns", number).get("scale", 1.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value:
+        raise document.error("a scale is a number", "columns", number, "scale")
+    return float(value)
 
 
 def _test(document: Document, number: int) -> FormatTest:
@@ -167,21 +272,21 @@ def _test(document: Document, number: int) -> FormatTest:
 
 
 def _options(document: Document, reader: str) -> Mapping[str, Any]:
-    options = _mapping(document, "options", OPTIONS[reader])
+    options = mapping(document, "options", OPTIONS[reader])
     _check_marks(document, options)
     if "head" in options:
-        head = re2.compile(_pattern(document, options["head"], "options", "head"))
+        head = re2.compile(pattern(document, options["head"], "options", "head"))
         if "rest" not in head.groupindex or head.groups != len(head.groupindex):
             raise document.error("all groups of a head have names, and one is (?P<rest>...), which holds the pairs", "options", "head")
     for name in ("least", "whole"):
-        _whole(document, options, name, 1, "options")
+        whole_number(document, options, name, 1, "options")
     patterns = options.get("patterns", [])
     if not isinstance(patterns, list):
         raise document.error("patterns is a list", "options", "patterns")
     if reader == "pattern" and not patterns:
         raise document.error("the reader `pattern` needs options.patterns", *(["options"] if options else []))
-    for number, text in enumerate(patterns):
-        compiled = re2.compile(_pattern(document, text, "options", "patterns", number))
+    for number, one in enumerate(patterns):
+        compiled = re2.compile(pattern(document, one, "options", "patterns", number))
         if compiled.groups != len(compiled.groupindex) or not compiled.groups:
             raise document.error("all groups of a pattern have names: (?P<name>...), or are none: (?:...)", "options", "patterns", number)
     return MappingProxyType(options)
@@ -234,64 +339,7 @@ def _constants(document: Document) -> Mapping[str, str]:
     if not isinstance(data, dict):
         raise document.error("constants is a mapping of fields to values", "constants")
     for name in data:
-        check_field(document, name, FITTING["keyword"], "constants", name)
+        _check_field(document, name, FITTING["keyword"], "constants", name)
     if (severity := data.get("severity_text", "INFO")) not in SEVERITIES:
         raise document.error(f"no such severity: {severity}{nearest(str(severity), SEVERITIES)}", "constants", "severity_text")
     return MappingProxyType({str(name): str(value) for name, value in data.items()})
-
-
-def _whole(document: Document, data: Mapping[str, Any], key: str, default: int, where: str) -> int:
-    value = data.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise document.error(f"{key} is a whole number", where, key)
-    return value
-
-
-def _one_of(document: Document, data: Mapping[str, Any], key: str, known: tuple[str, ...], where: str) -> str:
-    """Answer a word of a list; the first where there is none."""
-    value = str(data.get(key, known[0]))
-    if value not in known:
-        raise document.error(f"no such {key} of {where}: {value}{nearest(value, known)}", where, key)
-    return value
-
-
-def _pattern(document: Document, text: object, *where: str | int) -> str:
-    if not isinstance(text, str) or len(text) > _MAX_PATTERN:
-        raise document.error(f"a pattern is a text of at most {_MAX_PATTERN} characters", *where)
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(text, options)
-    except re2.error as error:
-        raise document.error(f"not a pattern of RE2: {_reason(error)}", *where) from error
-    return text
-
-
-def _reason(error: Exception) -> str:
-    reason = error.args[0] if error.args else error
-    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-
-
-def _mapping(document: Document, key: str, known: tuple[str, ...]) -> dict[str, Any]:
-    value = document.data.get(key, {})
-    if not isinstance(value, dict):
-        raise document.error(f"{key} is a mapping", key)
-    if key in document.data:
-        document.refuse_unknown(known, key)
-    return value
-
-
-def _list(document: Document, key: str) -> list[Any]:
-    value = document.data.get(key, [])
-    if not isinstance(value, list):
-        raise document.error(f"{key} is a list", key)
-    return value
-
-
-def _text(document: Document, key: str, default: str | None = None) -> str:
-    value = document.data.get(key, default)
-    if value is None:
-        raise document.error(f"the key `{key}` is missing")
-    if isinstance(value, dict | list):
-        raise document.error(f"{key} is a text", key)
-    return str(value)

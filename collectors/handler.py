@@ -6,13 +6,15 @@ and those after it again. What was delivered already then comes again: at least 
 
 Notifications of S3 come directly, by SNS, by EventBridge or by a queue, and the objects that they name are read. Of a queue's batch the answer names the messages that must come again (the same
 setting); for the others the call fails where trying again may help, and what cannot be read is a dead letter.
+
+In Lambda the formats are read and the client is made when the module is imported: that time is before the first call, and the function has a whole CPU then.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from collectors.collector import Collector, Summary
 from collectors.envelopes.lambda_event import Payload, payloads
@@ -27,7 +29,10 @@ from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.errors import DecodeError, DeliveryError, SettingError, TransientError
 from tailrace.fields import AttributeRegister
-from tailrace.settings import Settings, load
+from tailrace.settings import Settings, environment, load
+
+IN_LAMBDA: Final = "AWS_LAMBDA_FUNCTION_NAME"
+"""The variable that Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +47,7 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
 def _handler() -> "Handler":
     settings = load().settings
     register, clock = AttributeRegister(), SystemClock()  # what the register learns are types of this container, which has no disk to keep them on
-    collector = collector_from_settings(settings, stream_from_settings(settings), register, clock)
+    collector = collector_from_settings(settings, stream_from_settings(settings), register, clock, keeps=False)
     return Handler(collector, notices_from_settings(settings, collector, clock, patience_s=0))
 
 
@@ -102,3 +107,7 @@ def _answer(summary: Summary, failed: Sequence[str] = ()) -> dict[str, Any]:
     counts = {field.name: getattr(summary, field.name) for field in fields(summary)} | {"dead": len(summary.dead)}
     logger.info("collected %s", counts)
     return {"batchItemFailures": failures, "counts": counts}
+
+
+if IN_LAMBDA in environment():
+    _handler()

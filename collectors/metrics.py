@@ -1,6 +1,7 @@
 """Metrics that log lines tell: Lambda's REPORT lines, a row for each figure, named as CloudWatch names them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -65,13 +66,28 @@ def _counted(row: pa.Table, rule: str, count: int) -> pa.Table:
 
 
 def _metric(reports: pa.Table, name: str, unit: str, values: AnyArray) -> pa.Table:
-    columns: dict[str, AnyArray] = {column: one_array(reports[column]) for column in _SHARED}
-    columns["event_id"] = pc.binary_join_element_wise(one_array(reports["event_id"]), name, "-")
+    attributes = json_objects({"FunctionName": (FieldType.KEYWORD, one_array(reports["service_name"]))}, None)
+    return metric_rows(reports, MetricName(NAMESPACE, name, unit), name, values, attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricName:
+    """What a metric is called, and its unit (empty: none)."""
+
+    namespace: str
+    name: str
+    unit: str = ""
+
+
+def metric_rows(logs: pa.Table, metric: MetricName, suffix: str, values: AnyArray, attributes: AnyArray) -> pa.Table:
+    """Answer a metric of each row of ``logs`` whose value is not null; its event id is that of the line with the suffix."""
+    columns: dict[str, AnyArray] = {column: one_array(logs[column]) for column in _SHARED}
+    columns["event_id"] = pc.binary_join_element_wise(one_array(logs["event_id"]), suffix, "-")
     columns["metric_value"] = values
-    columns["attributes"] = json_objects({"FunctionName": (FieldType.KEYWORD, columns["service_name"])}, None)
-    words = {"metric_name": name, "metric_namespace": NAMESPACE, "metric_unit": unit}
+    columns["attributes"] = attributes
+    words = {"metric_name": metric.name, "metric_namespace": metric.namespace, "metric_unit": metric.unit or None}
     schema = arrow_schema("metrics")
-    arrays = [columns[field.name] if field.name in columns else _constant(words.get(field.name), field.type, reports.num_rows) for field in schema]
+    arrays = [columns[field.name] if field.name in columns else _constant(words.get(field.name), field.type, logs.num_rows) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema).filter(pc.is_valid(values))
 
 

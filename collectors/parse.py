@@ -5,8 +5,9 @@ the error names the column.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -48,6 +49,8 @@ class ParsedLines:
     metrics: pa.Table
     joined: int
     tally: Mapping[str, Tally]
+    seen: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Names of the attributes that lines have, by format."""
 
 
 def parse_lines(lines: Lines, formats: FormatSet, register: AttributeRegister, *, depth: int = 0) -> ParsedLines:
@@ -63,7 +66,13 @@ def parse_lines(lines: Lines, formats: FormatSet, register: AttributeRegister, *
     joined = sum(rows.joined for _, _, rows in made)
     logs = tables[0] if len(tables) == 1 else _in_order(tables, [numbers[rows.kept] if rows.kept is not None else numbers for _, numbers, rows in made])
     metrics = [table for one, _, rows in made if (table := metrics_of(one, rows.table)) is not None]
-    return ParsedLines(logs, pa.concat_tables(metrics) if metrics else arrow_schema("metrics").empty_table(), joined, tally)
+    return ParsedLines(
+        logs,
+        pa.concat_tables(metrics) if metrics else arrow_schema("metrics").empty_table(),
+        joined,
+        tally,
+        {one.name: rows.names for one, _, rows in made if rows.names},
+    )
 
 
 @lru_cache(maxsize=16)

@@ -43,6 +43,8 @@ class Rows:
     joined: int
     types: Mapping[str, FieldType]
     kept: "np.ndarray[tuple[int], np.dtype[np.bool_]] | None" = None
+    names: frozenset[str] = frozenset()
+    """Names of the attributes that lines have."""
 
 
 def rows_of(one: Format, lines: Lines) -> Rows:
@@ -56,10 +58,11 @@ def rows_of(one: Format, lines: Lines) -> Rows:
     _add_time(work, one, found)
     _add_severity(work, one, found)
     table = _table(work, one, found)
+    names = frozenset(name for name, (_, values) in work.attributes.items() if values.null_count < len(values)) | found.types.keys()
     if found.headers is None or not pc.any(found.headers).as_py():
-        return Rows(table, 0, found.types)
+        return Rows(table, 0, found.types, names=names)
     kept = pc.invert(found.headers)
-    return Rows(table.filter(kept), pc.sum(found.headers).as_py(), found.types, np.asarray(kept.to_numpy(zero_copy_only=False), dtype=bool))
+    return Rows(table.filter(kept), pc.sum(found.headers).as_py(), found.types, np.asarray(kept.to_numpy(zero_copy_only=False), dtype=bool), names)
 
 
 def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: Fields) -> None:

@@ -17,6 +17,7 @@ from firehose.cursor import Outcome
 from firehose.dead_letters import DeadLetters
 from firehose.disk import Probe, no_probe
 from firehose.frame import Head, Position, Totals, decode_dead
+from firehose.routes import tier_of
 from firehose.spool import Item, Spool
 from tailrace.errors import TransientError
 from tailrace.ledger import Key, LedgerWriter, Progress
@@ -226,7 +227,10 @@ def _count_head(counts: Counts, head: Head, sinks: Iterable[str]) -> None:
         source, minute, unit = units[table.name]
         _add(counts, Key(source, minute, "spool", "", unit), came_in=table.rows + table.duplicates, out=table.rows, duplicate=table.duplicates)
         for sink in sinks if table.rows else ():
-            _add(counts, Key(source, minute, "deliver", sink, unit), came_in=table.rows)
+            kept_from = table.withheld.get(tier_of(sink) or "", {})
+            _add(counts, Key(source, minute, "deliver", sink, unit), came_in=table.rows - sum(kept_from.values()))
+            for rule, rows in kept_from.items():
+                _add(counts, Key(source, minute, "deliver", sink, unit, rule), came_in=rows, dropped=rows)
 
 
 def _count_outcomes(counts: Counts, sink: str, outcomes: Iterable[Outcome]) -> None:

@@ -51,6 +51,7 @@ class Delivery:
 
     ``tables`` hold Arrow tables in ``tailrace.forms.arrow_schema``; ``event_id`` and ``event_time`` are never null there. The sum of
     ``went_out`` of the counts of unit events (spans, metrics) at hop ``collect`` is the number of rows of ``logs`` (``spans``, ``metrics``).
+    ``routes`` say for the rows of a table which sinks they are meant for (``firehose.routes``); a table that is not named goes to all.
     """
 
     source: str
@@ -58,6 +59,7 @@ class Delivery:
     tables: Mapping[TableName, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
     counts: tuple[Count, ...] = ()
     dead: tuple[DeadLetter, ...] = ()
+    routes: Mapping[TableName, pa.StringArray] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class DeliveryStream(Protocol):

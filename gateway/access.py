@@ -4,6 +4,8 @@ A browser on this machine is kept out of the loopback door too, when a foreign p
 writes must not be one of the three content types that a page may send without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
 """
 
+import base64
+import binascii
 import hmac
 import ipaddress
 from typing import Final
@@ -63,8 +65,19 @@ class Access:
         return None if hmac.compare_digest(given.encode(), self._firehose_key.encode()) else (401, f"missing or wrong {ACCESS_KEY}")
 
     def _with_token(self, headers: dict[str, str]) -> tuple[int, str] | None:
-        given = headers.get("authorization", "").removeprefix("Bearer ")
-        return None if hmac.compare_digest(given.encode(), self._token.encode()) else (401, "missing or wrong token: Authorization: Bearer <gateway_token>")
+        given = _given(headers.get("authorization", ""))
+        return None if hmac.compare_digest(given, self._token.encode()) else (401, "missing or wrong token: Authorization: Bearer <gateway_token>")
+
+
+def _given(authorization: str) -> bytes:
+    """Answer the token that a client brings: as such, or as the password of whatever user, for clients that know no other way."""
+    kind, _, rest = authorization.partition(" ")
+    if kind.lower() != "basic":
+        return authorization.removeprefix("Bearer ").encode()
+    try:
+        return base64.b64decode(rest, validate=True).partition(b":")[2]
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _without_token(headers: dict[str, str], method: str) -> tuple[int, str] | None:

@@ -9,14 +9,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 import uvicorn
 
 from collectors.collector import Collector
-from collectors.from_settings import collector_from_settings
-from collectors.sources.tail_files import TailFiles
-from collectors.sources.tail_positions import Positions
+from collectors.from_settings import collector_from_settings, formats_from_settings, reparse_from_settings
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -24,17 +23,18 @@ from firehose.dead_letters import DeadLetters
 from firehose.keeper import Keeper
 from gateway.access import check_binding
 from gateway.app import create_app
-from gateway.parts import Parts
+from gateway.parts import Parts, Reparses
+from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
+from tailrace.parse_health import read_health
 from tailrace.secrets import secret
 from tailrace.settings import Settings
 
-if TYPE_CHECKING:
-    from collectors.sources.s3_queue import QueueReaders
-
 STOP_WITHIN_S: Final = 5
+SHOWN_HEALTH: Final = 50
+"""Shapes and fields of the formats' health that the status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         stack.enter_context(Keeper(settings, clock))
         if xray:
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
-        queue = stack.enter_context(_queue(settings, collector, clock)) if settings.s3_queue_url else None
-        if settings.tail_patterns:
-            stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
+        ways = open_ways(stack, settings, collector, clock)
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, queue))
+        health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
+        again = _reparsing(settings, stream, collector, register, clock)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, ways), health, again)
         yield Node(parts, stream, collector)
 
 
@@ -87,12 +87,20 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-def _queue(settings: Settings, collector: Collector, clock: Clock) -> "QueueReaders":
-    from collectors.sources.s3_from_settings import queue_from_settings  # boto3 takes 300 ms to import, and not everybody has a queue
+def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, register: AttributeRegister, clock: Clock) -> Reparses:
+    """Answer what reads stored rows again; new lines are read with the mended formats from then on too. One at a time."""
+    turn = threading.Lock()
 
-    return queue_from_settings(settings, collector, clock)
+    def again(name: str, from_us: int, to_us: int) -> Mapping[str, Any]:
+        with turn:
+            fresh = reparse_from_settings(settings, stream, register, clock)
+            formats_from_settings(settings).get(name)
+            collector.use(fresh.work.parse_lines)
+            return fresh.run(name, from_us, to_us).to_json()
+
+    return again
 
 
-def _status(stream: LocalFirehose, collector: Collector, queue: "QueueReaders | None") -> Mapping[str, Any]:
-    found = stream.status()
-    return {"status": "ok", "threads": threading.active_count(), **found, **collector.status()} | ({"s3_queue": queue.status()} if queue else {})
+def _status(stream: LocalFirehose, collector: Collector, ways: Mapping[str, Told]) -> Mapping[str, Any]:
+    told = {name: status() for name, status in ways.items()}
+    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **collector.status(), **({"doors": told} if told else {})}

@@ -76,7 +76,8 @@ def client(service: Literal["cloudwatch", "lambda", "sts"], settings: Settings, 
 def client(service: Service, settings: Settings, credentials: Credentials | None = None) -> Any:
     """Make a boto3 client: standard retries, time-outs of 5 s to connect and 60 s to read; ``credentials`` are those of a role that was assumed.
 
-    With ``aws_endpoint_url`` set (an emulator on this machine) the credentials are the word ``test``, so that no real ones are ever sent there.
+    With ``aws_endpoint_url`` set (an emulator on this machine) the credentials are the word ``test``, so that no real ones are ever sent there. A server that is not AWS is called by the
+    name that it was given: buckets are part of the path, and nothing (``stream-`` of live tail) is put before it.
     """
     endpoint = (settings.s3_endpoint_url if service == "s3" else "") or settings.aws_endpoint_url or None
     make: Callable[..., Any] = boto3.client
@@ -89,6 +90,7 @@ def client(service: Service, settings: Settings, credentials: Credentials | None
             read_timeout=READ_TIMEOUT_S,
             retries={"mode": "standard", "max_attempts": 4},
             s3={"addressing_style": "path"} if endpoint else {},
+            inject_host_prefix=not endpoint,
         ),
         **_credentials(settings, credentials),
     )

@@ -18,7 +18,7 @@ from tailrace.errors import FileError, SettingError, nearest
 
 PREFIX: Final = "TAILRACE_"
 CONFIG_NAME: Final = "tailrace.toml"
-HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "hash_key"})
+HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "forward_shared_key", "hash_key"})
 """Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
 
 
@@ -52,8 +52,24 @@ class Settings:
     xray_sampling_rate: float = _setting(1.0, "part of the requests that SDKs shall trace by the default sampling rule, 0 to 1")
     xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
     tail_files: str = _setting("", "files that are followed, as patterns with commas between them: /var/log/app.log*,/srv/**/*.log; empty: none")
+    syslog_host: str = _setting("127.0.0.1", "address that the syslog ports bind")
+    syslog_port: int = _setting(0, "UDP and TCP port for syslog, 514 by custom; 0: none")
+    syslog_tls_port: int = _setting(0, "port for syslog over TLS, 6514 by custom; 0: none")
+    syslog_tls_certificate: str = _setting("", "file of the certificate of the syslog port with TLS (PEM)")
+    syslog_tls_key: str = _setting("", "file of its key; empty: it is in the file of the certificate")
+    syslog_tls_authority: str = _setting("", "file of the authority whose certificates senders of syslog must have; empty: they need none")
+    forward_host: str = _setting("127.0.0.1", "address that the port of Fluent's forward protocol binds")
+    forward_port: int = _setting(0, "port for Fluent's forward protocol, 24224 by custom; 0: none")
+    forward_shared_key: str = _setting("", "key that senders of the forward protocol must know, or ssm:/name or secretsmanager:name; empty: none is asked for")
+    cloudwatch_metrics: str = _setting("", "file that chooses metrics to be pulled from CloudWatch with GetMetricData; empty: none are")
     formats: str = _setting("", "folder of the user's own format files")
-    pipeline: str = _setting("", "file of rules for rows (enrich, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there")
+    pipeline: str = _setting(
+        "", "file of rules for rows (enrich, metrics, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there"
+    )
+    geoip_file: str = _setting(
+        "", "file of MaxMind's format that says where addresses are (GeoLite2 City or Country); used where the pipeline's rules say geoip"
+    )
+    asn_file: str = _setting("", "file of MaxMind's format that says whose addresses are (GeoLite2 ASN)")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
@@ -123,6 +139,11 @@ class Settings:
     def quotas_path(self) -> Path:
         """What sources with a quota took today."""
         return self.home / "quotas.json"
+
+    @property
+    def health_path(self) -> Path:
+        """How formats read the lines of sources (SQLite); readers open it read-only."""
+        return self.home / "health.sqlite"
 
     @property
     def gateway_url(self) -> str:

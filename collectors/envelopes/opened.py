@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
+import orjson
 import pyarrow as pa
 
 from collectors.lines import Lines
 from firehose.delivery import DeadLetter
 from tailrace.schema import FieldType, TableName
+
+KINDS: Final = (
+    *("forward", "lines", "metric_stream_json", "metric_stream_otel"),
+    *("otlp_logs", "otlp_logs_json", "otlp_metrics", "otlp_metrics_json", "otlp_traces", "otlp_traces_json"),
+)
+"""The kinds of payloads that ``collectors.envelopes.openers`` opens; their names are here because that module takes long to import."""
 
 NO_ROWS: Mapping[TableName, pa.Table] = MappingProxyType({})
 NO_DROPS: Mapping[str, int] = MappingProxyType({})
@@ -48,3 +56,27 @@ class Opened:
     dropped: Mapping[str, int] = field(default_factory=lambda: NO_DROPS)
     dead: tuple[DeadLetter, ...] = ()
     types: Mapping[str, FieldType] = field(default_factory=lambda: NO_TYPES)
+
+
+_KEPT: Final = ("source", "identity", "account", "region", "format")
+
+
+def detail_of(kind: str, sent: Sent) -> Mapping[str, str]:
+    """Answer what a dead letter says of a payload, so that it can be opened again."""
+    more = {"attributes": orjson.dumps(dict(sent.attributes)).decode()} if sent.attributes else {}
+    return {"envelope": kind, "received_us": str(sent.received_us), **{name: getattr(sent, name) for name in _KEPT if getattr(sent, name)}, **more}
+
+
+def sent_of(data: bytes, detail: Mapping[str, str], identity: str) -> Sent:
+    """Answer the payload of a dead letter; ``identity`` is taken where the letter names none (it is a part of a payload)."""
+    told = {name: detail.get(name, "") for name in _KEPT}
+    return Sent(
+        data,
+        told["source"] or "replay",
+        told["identity"] or identity,
+        int(detail.get("received_us", 0)),
+        account=told["account"],
+        region=told["region"],
+        format=told["format"],
+        attributes=orjson.loads(detail.get("attributes", "{}")),
+    )

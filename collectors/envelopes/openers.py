@@ -5,12 +5,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-import orjson
 import pyarrow as pa
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from collectors.envelopes.fluent_forward import open_forward
 from collectors.envelopes.metric_stream import open_json, open_otel
 from collectors.envelopes.opened import Opened, Sent
 from collectors.envelopes.otlp.encoding import from_json, from_protobuf
@@ -44,6 +44,7 @@ def _same_of_all(sent: Sent, ids: pa.StringArray) -> pa.Table | None:
 
 OPENERS: Final[Mapping[str, Callable[[Sent], Opened]]] = MappingProxyType(
     {
+        "forward": open_forward,
         "lines": open_lines,
         "metric_stream_json": open_json,
         "metric_stream_otel": open_otel,
@@ -55,26 +56,3 @@ OPENERS: Final[Mapping[str, Callable[[Sent], Opened]]] = MappingProxyType(
         "otlp_traces_json": lambda sent: open_spans(from_json(sent.data, ExportTraceServiceRequest), sent),
     }
 )
-
-_KEPT: Final = ("source", "identity", "account", "region", "format")
-
-
-def detail_of(kind: str, sent: Sent) -> Mapping[str, str]:
-    """Answer what a dead letter says of a payload, so that it can be opened again."""
-    more = {"attributes": orjson.dumps(dict(sent.attributes)).decode()} if sent.attributes else {}
-    return {"envelope": kind, "received_us": str(sent.received_us), **{name: getattr(sent, name) for name in _KEPT if getattr(sent, name)}, **more}
-
-
-def sent_of(data: bytes, detail: Mapping[str, str], identity: str) -> Sent:
-    """Answer the payload of a dead letter; ``identity`` is taken where the letter names none (it is a part of a payload)."""
-    told = {name: detail.get(name, "") for name in _KEPT}
-    return Sent(
-        data,
-        told["source"] or "replay",
-        told["identity"] or identity,
-        int(detail.get("received_us", 0)),
-        account=told["account"],
-        region=told["region"],
-        format=told["format"],
-        attributes=orjson.loads(detail.get("attributes", "{}")),
-    )

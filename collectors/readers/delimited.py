@@ -1,8 +1,8 @@
 """Fields with a separator between, in quotes where they hold one: VPC flow logs, load balancers, S3, CloudFront.
 
 The whole column goes through Arrow's CSV reader, with a number before each line that shows which lines it left out, and numbers are read as such; if one is none, all is read again as texts. What
-CSV does not mean the same by, and lines with another number of fields, are cut one by one (``collectors.readers.cuts``). Fields beyond those that the format names are kept as ``field_<n>``;
-a line with fewer than ``options.least`` is none of the format, one with fewer than ``options.whole`` is read in part. ``-`` is null.
+CSV does not mean the same by, and lines with another number of fields, are cut one by one (``collectors.readers.cuts``). Fields beyond those that the format names are kept as ``field_<n>``,
+the last of :data:`MORE_FIELDS` with all that follow it; a line with fewer than ``options.least`` is none of the format, one with fewer than ``options.whole`` is read in part. ``-`` is null.
 
 ``options.separator`` is a blank where it is not said; ``options.quote`` is for other separators. With ``options.header`` a line of column names says the order of the fields for the lines of
 its source that follow, and ``whole`` counts no more fields than it names; with ``header: fields`` that line begins with ``#Fields:``, and others that begin with ``#`` are no events either (W3C).
@@ -30,6 +30,8 @@ MAX_REMEMBERED: Final = 10_000
 FIELDS: Final = "#Fields:"
 MAX_PARTS: Final = 100
 """Headers in one run of lines that say another order; those beyond count for nothing."""
+MORE_FIELDS: Final = 64
+"""Fields beyond those that have names; a line with very many would cost a column each."""
 
 LOOKED_AT: Final = 9
 """First lines that are looked at for how many fields a line has."""
@@ -91,7 +93,7 @@ def _remember(format_: Format, source: str, names: tuple[str, ...]) -> None:
 
 def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyArray | None, *, is_said: bool = False) -> Fields:
     cut = cut_of(str(format_.options.get("separator", " ")), str(format_.options.get("quote", "")))
-    width = _width(cut, lines, headers) or len(names)
+    width = min(_width(cut, lines, headers) or len(names), len(names) + MORE_FIELDS)
     kinds: dict[str, pa.DataType] = {column.source: _TYPES[column.type] for column in format_.columns if column.type in _TYPES}
     nulls = ("-",) if all("-" in column.nulls for column in format_.columns) else ()
     called = [names[at] if at < len(names) else f"field_{at + 1}" for at in range(width)]
@@ -160,7 +162,8 @@ def _with_slow(
 ) -> "tuple[dict[str, AnyArray], np.ndarray[tuple[int], np.dtype[np.int64]]]":
     """Put lines that are cut one by one between those that CSV read."""
     slow_numbers = np.setdiff1d(np.arange(len(lines)), numbers, assume_unique=True)
-    slow = [[None if token in nulls else token for token in cut.tokens(str(lines[int(number)]))] for number in slow_numbers]
+    most = len(names) + MORE_FIELDS
+    slow = [[None if token in nulls else token for token in _capped(cut, cut.tokens(str(lines[int(number)])), most)] for number in slow_numbers]
     counts[slow_numbers] = [len(tokens) for tokens in slow]
     widest = max(len(fast), *(len(tokens) for tokens in slow))
     order = pa.array(np.argsort(np.concatenate([numbers, slow_numbers]), kind="stable"))
@@ -170,6 +173,11 @@ def _with_slow(
         own = fast.get(name, pa.nulls(len(numbers), pa.string()))
         columns[name] = _together(own, pa.array([tokens[at] if at < len(tokens) else None for tokens in slow], pa.string())).take(order)
     return columns, counts
+
+
+def _capped(cut: Cut, tokens: list[str], most: int) -> list[str]:
+    """Put what is beyond the last field together with it."""
+    return tokens if len(tokens) <= most else [*tokens[: most - 1], cut.separator.join(tokens[most - 1 :])]
 
 
 def _together(typed: AnyArray, texts: AnyArray) -> AnyArray:

@@ -20,7 +20,7 @@ from collectors.arrays import AnyArray
 from collectors.readers.json_care import REFUSED
 from collectors.readers.names import Names
 from collectors.readers.objects import Flat, flat_array, flatten, objects_array
-from collectors.readers.paths import SCALARS, Step, pick
+from collectors.readers.paths import SCALARS, Step, named, pick
 from tailrace.schema import FieldType
 
 UNSET: Final = msgspec.UNSET
@@ -45,7 +45,7 @@ _DECODE: Final = msgspec.json.Decoder().decode
 
 @dataclass(slots=True)
 class Decoded:
-    """Lines that were decoded: their structs (blank where a line was refused), the flat members of open objects, and lists that were decoded for paths, by the fields that hold them."""
+    """Lines that were decoded: their structs (blank where a line was refused), the flat members of open objects, and lists that were decoded for paths, by their places."""
 
     rows: list[Any] = field(default_factory=list)
     open: list[Flat] = field(default_factory=list)
@@ -127,8 +127,7 @@ class Plan:
     @staticmethod
     def _found(decoded: Decoded, place: _Place) -> list[Any]:
         if place.steps:
-            lists = _lists(decoded, place.at) if place.at else [flat.get(place.member) for flat in decoded.open]
-            return [pick(value, place.steps) if value is not None else None for value in lists]
+            return _picked(decoded, place)
         if place.at:
             return _values(decoded.rows, place.at, None)
         members = (flat.get(place.name) for flat in decoded.open)
@@ -163,11 +162,20 @@ def _take_out(rows: Sequence[Flat], name: str, known: Sequence[Any], found: Sequ
             del row[name]
 
 
-def _lists(decoded: Decoded, at: str) -> list[Any]:
-    """Decode the bytes of members once for all paths through them."""
-    if at not in decoded.lists:
-        decoded.lists[at] = [_decoded(member) for member in _values(decoded.rows, at)]
-    return decoded.lists[at]
+def _picked(decoded: Decoded, place: _Place) -> list[Any]:
+    """Walk from the lists of a member; they are decoded, and their elements sorted by name, once for all paths through them."""
+    lists, first, *rest = decoded.lists, *place.steps
+    here = f"{place.at} {place.member}"
+    if here not in lists:
+        members = _values(decoded.rows, place.at) if place.at else [flat.get(place.member) for flat in decoded.open]
+        lists[here] = list(map(_decoded, members)) if place.at else members
+    if not isinstance(first, tuple):
+        return [pick(value, place.steps) if value is not None else None for value in lists[here]]
+    by_name = f"{here}[{first[0]}"
+    if by_name not in lists:
+        lists[by_name] = [named(value, first[0]) for value in lists[here]]
+    steps = tuple(rest)
+    return [pick(elements.get(first[1]), steps) for elements in lists[by_name]]
 
 
 def _decoded(member: Any) -> Any:  # noqa: ANN401 - what a member holds

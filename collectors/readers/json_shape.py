@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from collectors.readers.json_plan import OPEN, Node, Plan
 from collectors.readers.names import MAX_DEPTH, Names
-from collectors.readers.objects import Flat, note_type
+from collectors.readers.objects import MAX_TYPES, Flat, note_type
 from tailrace.schema import FieldType
 
 WIDE_KEYS: Final = 150
@@ -64,8 +64,7 @@ class Shape:
 
     def note_open(self, rows: Sequence[Flat]) -> None:
         """Note the types of open members, each by the first row that has it."""
-        new = set[str]().union(*rows) - self._seen
-        if not new:
+        if len(self._seen) >= MAX_TYPES or not (new := set[str]().union(*rows) - self._seen):
             return
         with self._lock:
             for row in rows:

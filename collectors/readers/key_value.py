@@ -27,7 +27,7 @@ from collectors.readers.names import names_of
 from collectors.readers.objects import Flat, fields_of
 
 REST: Final = "rest"
-_SPACED: Final = re.compile(r"""([^\s=]+)(?:=(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|(\S*)))?""")
+_SPACED: Final = re.compile(r"""([^\s=]+)(?:(=)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|'([^']*)'|(\S*)))?""")
 _CEF_NAME: Final = re.compile(r"(?:^|(?<=\s))([A-Za-z0-9_.\-\[\]]+)=")
 _LISTED_NAME: Final = re.compile(r"(?:^|(?<=[,;|\t]))\s*[\"']?([A-Za-z_@][\w.@/-]*)[\"']?\s?(?:=|:(?=[\s\"'\w(\[{-]))")
 _CEF_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -77,16 +77,16 @@ def spaced(text: str, separator: str) -> Flat:
     """``level=info msg="it is" done``."""
     del separator
     found: Flat = {}
-    for name, double, single, bare in _SPACED.findall(text):
+    for name, mark, double, single, bare in _SPACED.findall(text):
         value = double.replace('\\"', '"').replace("\\\\", "\\") if double else single or bare
-        found[name] = value if value or f"{name}=" in text else True
+        found[name] = value if mark else True
     return found
 
 
 def cef(text: str, separator: str) -> Flat:
     r"""``src=10.0.0.1 msg=a b\=c``."""
     del separator
-    marks = [mark for mark in _CEF_NAME.finditer(text) if not text[: mark.end() - 1].endswith("\\")]
+    marks = [mark for mark in _CEF_NAME.finditer(text) if text[mark.end() - 2 : mark.end() - 1] != "\\"]
     ends = [*(mark.start() for mark in marks), len(text)][1:]
     return {mark[1]: _CEF_ESCAPE.sub(_unescape, text[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)}
 

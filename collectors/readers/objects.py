@@ -18,6 +18,9 @@ Flat = dict[str, Any]
 KINDS: Final = ((bool, FieldType.BOOLEAN), (int, FieldType.LONG), (float, FieldType.DOUBLE), (str, FieldType.KEYWORD))
 """What a value of Python is for the register."""
 
+MAX_TYPES: Final = 5_000
+"""Names of attributes of one source whose types are noted: keys may be ids, and each another."""
+
 _ENCODE: Final = msgspec.json.Encoder().encode
 _ENCODE_LINES: Final = msgspec.json.Encoder().encode_lines
 
@@ -38,6 +41,8 @@ def fields_of(rows: Sequence[Flat], names: Names, types: MutableMapping[str, Fie
     """
     columns = {column: taken for column, own in names.prefixed.items() if (taken := _taken(rows, own, names.paths)) is not None}
     for row in rows:
+        if len(types) >= MAX_TYPES:
+            break
         for name in row.keys() - types.keys():
             note_type(types, name, row[name])
     written = {number: care.write(rows[number], number) for number in careful}

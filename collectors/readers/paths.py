@@ -71,17 +71,17 @@ def pick(value: object, steps: tuple[Step, ...]) -> Any:  # noqa: ANN401 - a sca
     for step in steps:
         if isinstance(step, str):
             current = current.get(step) if isinstance(current, dict) else None
-        elif not isinstance(current, list):
-            return None
-        elif isinstance(step, int):
-            current = current[step] if step < len(current) else None
+        elif isinstance(step, tuple):
+            current = named(current, step[0]).get(step[1])
         else:
-            current = next((one for one in current if _is_wanted(one, *step)), None)
+            current = current[step] if isinstance(current, list) and step < len(current) else None
     return current if current.__class__ in SCALARS else None
 
 
-def _is_wanted(element: object, member: str, wanted: str) -> bool:
-    if not isinstance(element, dict):
-        return False
-    value = element.get(member)
-    return isinstance(value, str) and value.lower() == wanted
+def named(value: object, member: str) -> dict[str, Any]:
+    """Answer the elements of a list by the text of a member of theirs, in lower case; of those with the same the first."""
+    found: dict[str, Any] = {}
+    for element in reversed(value) if isinstance(value, list) else ():
+        if isinstance(element, dict) and isinstance(text := element.get(member), str):
+            found[text.lower()] = element
+    return found

@@ -23,6 +23,7 @@ from tailrace.yaml_file import Document
 PREFIX: Final = "attributes."
 COMPARISONS: Final = MappingProxyType({"gte": pc.greater_equal, "gt": pc.greater, "lt": pc.less, "lte": pc.less_equal})
 OPERATORS: Final = (*COMPARISONS, "matches", "exists")
+_NAMES: Final = frozenset(one.name for one in LOGS.fields)
 _FIELDS: Final = MappingProxyType({one.name: one for one in LOGS.fields if one.type is not FieldType.TIME})
 
 
@@ -63,6 +64,13 @@ def _check_value(document: Document, operator: str, value: object, where: tuple[
         raise document.error("exists is true or false", *where)
     if operator == "matches":
         check_pattern(document, value, *where)
+
+
+def check_field(document: Document, name: object, *where: str | int) -> str:
+    """Answer the name of a field or an attribute; raises where there is no such field."""
+    if not isinstance(name, str) or (name not in _NAMES and not name.startswith(PREFIX)):
+        raise document.error(f"no such field: {name}{nearest(str(name), _NAMES)}", *where)
+    return name
 
 
 def check_pattern(document: Document, text: object, *where: str | int) -> str:

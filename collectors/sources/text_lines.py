@@ -55,9 +55,9 @@ def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -
     if is_records(first):
         yield from _record_runs(chain([first], reading), origin, name, received_us)
         return
-    if not origin.format and is_log_table(first):
-        origin = replace(origin, format=TABLE)
     lines = first.removeprefix(BYTE_ORDER_MARK)
+    if not origin.format and is_log_table(lines):
+        origin = replace(origin, format=TABLE)
     for offset, text in _whole_lines(chain([lines], reading), len(first) - len(lines)):
         yield run_of(text, offset, origin, name, received_us)
 

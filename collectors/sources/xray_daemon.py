@@ -10,7 +10,6 @@ UDP has no acknowledgement: what the kernel drops because its buffer is full was
 import json
 import queue
 import socket
-import struct
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from collectors.collector import Collector, Summary
+from collectors.sources.datagrams import MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, kernel_drops
 from collectors.sources.patience import StoppedError, patiently
 from collectors.sources.xray_http import XRayApi, make_server
 from collectors.sources.xray_sampling import Sampling
@@ -28,17 +28,11 @@ from tailrace.clock import Clock, SystemClock
 from tailrace.errors import DecodeError, SettingError
 
 SOURCE: Final = "xray:udp"
-MAX_DATAGRAM_BYTES: Final = 65_535
-RECEIVE_BUFFER_BYTES: Final = 8 * 1024 * 1024
-"""What is asked of the kernel; it gives up to net.core.rmem_max."""
-
 BATCH_DOCUMENTS: Final = 50
 BATCH_WITHIN_S: Final = 1.0
 IDLE_S: Final = 0.05
 QUEUE_DATAGRAMS: Final = 20_000
 POLL_S: Final = 0.2
-_SO_MEMINFO: Final = 55
-_DROPS_AT: Final = 8
 
 
 def document_of(datagram: bytes) -> bytes:
@@ -101,7 +95,7 @@ class XRayDaemon:
 
     def status(self) -> Mapping[str, int]:
         """Answer totals since the start: datagrams received, spans put, documents rejected, documents not put at the end, datagrams that the kernel dropped."""
-        return {**self._totals, "dropped_by_kernel": _kernel_drops(self._socket)}
+        return {**self._totals, "dropped_by_kernel": kernel_drops(self._socket)}
 
     def _receive(self) -> None:
         while True:
@@ -164,9 +158,3 @@ def _bind(host: str, port: int, api: XRayApi) -> tuple[ThreadingHTTPServer, sock
         raise SettingError(f"xray_port = {port}: UDP port of {host} cannot be bound: {error.strerror or error}") from error
     listening.settimeout(POLL_S)
     return server, listening
-
-
-def _kernel_drops(listening: socket.socket) -> int:
-    with suppress(OSError, struct.error):
-        return int(struct.unpack("=9I", listening.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36))[_DROPS_AT])
-    return 0

@@ -62,13 +62,13 @@ def billed_bytes(size: float) -> int:
     return max(1, math.ceil(size / RECORD_STEP)) * RECORD_STEP
 
 
-def rounding_factor(sizes: Sequence[float]) -> float:
-    """Answer how many times its own size a record is billed as.
+def rounding_factor(sizes: Sequence[float], records: Sequence[float] = ()) -> float:
+    """Answer how many times their size events are billed as, each a record; ``records`` are the sizes of these, where they are others.
 
-    >>> rounding_factor([400])
-    12.8
+    >>> rounding_factor([400]), rounding_factor([400], [1520]), rounding_factor([400], [5121])
+    (12.8, 12.8, 25.6)
     """
-    return sum(map(billed_bytes, sizes)) / sum(sizes) if sum(sizes) else 1.0
+    return sum(map(billed_bytes, records or sizes)) / sum(sizes) if sum(sizes) else 1.0
 
 
 def flow_of(traffic: Traffic, sizes: Sequence[float], share: float) -> Flow:

@@ -31,7 +31,7 @@ NOTHING = Money(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one group costs, or the pipeline (``group`` is empty), by service; ``factor`` is how many times its size a row is billed on its way to OpenSearch, ``None``: not known."""
+    """What one group costs, or the pipeline (``group`` is empty), by service; ``factor`` is how many times the size of a line is billed on its way to OpenSearch, ``None``: not known."""
 
     group: str
     legs: Mapping[str, Money]
@@ -97,7 +97,7 @@ def _line(entry: Entry, route: Route, assumed: Sequence[Assumption], unit: Mappi
         costs[case] = group_cost(_flow(entry, a, sample_bytes), route, a, unit)
     likely = values(assumed, "likely")
     sizes = _flow(entry, likely, sample_bytes).sizes
-    factor = rounding_factor(document_sizes(sizes, likely)) if sizes and route.search == "firehose" else None
+    factor = rounding_factor(sizes, document_sizes(sizes, likely)) if sizes and route.search == "firehose" else None
     return Line(entry.group.name, _ranges(costs), factor, len(entry.sizes))
 
 

@@ -72,11 +72,14 @@ def take_inventory(place: Place, port: KeepsSubscriptions, patterns: Sequence[st
         tick(number + 1, len(groups))
     others = tuple(group.name for group in port.groups("") if group.name not in names)
     notes = [f"it is not known whether this is fed by the pipeline: {what}" for what in fed.unknown]
+    policies: tuple[AccountPolicy, ...] | None = None
     try:
-        policies: tuple[AccountPolicy, ...] | None = tuple(port.policies())
+        policies = tuple(port.policies())
     except DeliveryError as error:
-        policies = None
         notes.append(str(error))
+    for one in policies or ():
+        but = f" but {len(one.excluded)}" if one.excluded else ""
+        notes.append(f"the account policy {one.name} sends all groups{but} to {one.destination_arn}")
     return Inventory(place, tuple(entries), others, policies, tuple(notes), fed)
 
 

@@ -179,6 +179,7 @@ def status_command(*, wish: Wish, where: Where, against: Path | None, as_json: b
     settings = load().settings
     rows: list[tuple[Inventory, Standing]] = []
     closed: list[Closed] = []
+    notes: list[str] = []
     for found in opened(where.connections(settings), wish, settings.firehose_streams):
         if isinstance(found, Closed):
             closed.append(found)
@@ -187,11 +188,13 @@ def status_command(*, wish: Wish, where: Where, against: Path | None, as_json: b
         names = [group for account, region, group in expected if (account, region) == (inventory.place.account, inventory.place.region)]
         standings = drift(inventory, wish, names) if wish.destination else [standing_of(entry, wish.name) for entry in inventory.entries]
         rows += [(inventory, standing) for standing in standings]
-    _print_status(rows, closed, as_json=as_json)
+        if not as_json:
+            notes += [f"* {inventory.place}: {note}" for note in inventory.notes]
+    _print_status(rows, closed, notes, as_json=as_json)
     raise SystemExit(3 if closed else 1 if any(standing.state in DRIFTED for _, standing in rows) else 0)
 
 
-def _print_status(rows: Sequence[tuple[Inventory, Standing]], closed: Sequence[Closed], *, as_json: bool) -> None:
+def _print_status(rows: Sequence[tuple[Inventory, Standing]], closed: Sequence[Closed], notes: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         print_json([_status_document(inventory, standing) for inventory, standing in rows] + [{"closed": one.place, "why": one.why} for one in closed])
         return
@@ -202,6 +205,8 @@ def _print_status(rows: Sequence[tuple[Inventory, Standing]], closed: Sequence[C
             for inventory, one in rows
         ],
     )
+    for note in notes:
+        click.echo(note)
     print_closed(closed)
 
 

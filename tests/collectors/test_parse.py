@@ -137,3 +137,12 @@ def test_lines_without_their_format_s_time_may_have_another() -> None:
     found = rows([json.dumps({"x-edge-location": "FRA6", **{name: values[name] for name in names}}) for names in (both, other, none)])
     assert [row["@timestamp"].isoformat() for row in found[:2]] == ["2026-11-24T10:00:00", "2026-11-24T10:00:01.123000"]
     assert found[2]["@timestamp"] == found[2]["observed_timestamp"]
+
+
+def test_a_line_says_its_own_account_and_region_and_others_have_those_of_their_origin() -> None:
+    event = '{"eventVersion":"1.11","eventName":"X","awsRegion":"eu-west-1","recipientAccountId":"111122223333"}'
+    lines = lines_of([event, '{"eventVersion":"1.11","eventName":"X"}', "a line"])
+    known = replace(lines, origin=replace(lines.origin, account="123456789012", region="us-east-1"))
+    found = parse_lines(known, formats(), AttributeRegister()).logs
+    assert found["cloud_account_id"].to_pylist() == ["111122223333", "123456789012", "123456789012"]
+    assert found["cloud_region"].to_pylist() == ["eu-west-1", "us-east-1", "us-east-1"]

@@ -27,6 +27,8 @@ KINDS = {
     "clo/pipeline/**/s3*.log": "aws.s3_access",
     "opensearch-catalog/amazon_cloudfront/data/*.log": "aws.cloudfront",
     "clo/pipeline/**/cloudfront*.log": "aws.cloudfront",
+    "opensearch-catalog/aws_waf/data/*.log": "aws.waf",
+    "clo/pipeline/**/waf*.log": "aws.waf",
     "elastic-examples/Machine Learning/**/auth*.log": "host.syslog_rfc3164 host.linux_secure",
     "elastic-examples/Common Data Formats/nginx_json_plus_logs/*_json_logs": "app.json",
     "opensearch-catalog/amazon_rds/data/*.log": "aws.rds_postgresql",

@@ -1,5 +1,6 @@
 """What the gateway reads with care before anything happens: bodies, parameters, index names, bulk lines, who comes in."""
 
+import base64
 import gzip
 import zlib
 from typing import Any
@@ -105,6 +106,13 @@ def test_with_a_token_only_who_knows_it_comes_in() -> None:
     assert door.get("/").status_code == 401
     assert door.get("/", headers={"authorization": "Bearer wrong"}).status_code == 401
     assert door.get("/", headers={"authorization": "Bearer secret"}).status_code == 200
+
+
+@pytest.mark.parametrize(("given", "status"), [("any:secret", 200), (":secret", 200), ("secret:", 401), ("secret", 401), ("any:wrong", 401)])
+def test_the_token_may_be_the_password_of_whatever_user(given: str, status: int) -> None:
+    door = client("secret", "http://tailrace.example")
+    assert door.get("/", headers={"authorization": f"Basic {base64.b64encode(given.encode()).decode()}"}).status_code == status
+    assert door.get("/", headers={"authorization": "Basic no base64!"}).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "gateway.example"])

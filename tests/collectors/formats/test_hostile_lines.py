@@ -65,6 +65,10 @@ VALUES: Final = (
     "&x;",
     "=" * 30,
 )
+ENDLESS: Final = (" [a", '" "b', "\\", 'a="', "a=\\", "[{", "<a>", ",,", "9", "x: ")
+"""What a long line is made of, so that a reader that goes back over what it has read takes hours."""
+
+LONG: Final = 128 * 1024
 _FIELD: Final = re.compile(r"[^\s\",:=\[\]{}<>|]+")
 _NAMES: Final = [one.name for one in formats() if one.name != FALLBACK]
 
@@ -160,3 +164,11 @@ def test_lines_that_are_made_of_others_are_rows_of_whatever_format_they_have(see
 def test_a_line_of_another_format_is_a_row_too(name: str) -> None:
     lines = [line for other in _NAMES for line in lines_of_format(other)[:1]]
     check(lines, parsed(lines, name))
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_line_costs_what_it_is_long_whatever_it_holds(name: str) -> None:
+    """With twice the work for each character before, these lines would take minutes and not a moment."""
+    (own, *_), rng = lines_of_format(name), random.Random(name)
+    long = [f"{begin}{piece * (LONG // len(piece))}" for piece in rng.sample(ENDLESS, 3) for begin in (own[: len(own) // 2], "")]
+    check([own, *long], parsed([own, *long], name))

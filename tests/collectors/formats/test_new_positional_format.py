@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from collectors.detect import explain
-from collectors.format_file import load_formats
+from collectors.format_file import load_formats, parse_format
 from collectors.format_test import row_of, run_tests
 from collectors.lines import Lines, Origin
 from collectors.parse import ParsedLines, parse_lines
 from collectors.sources.text_lines import BYTE_ORDER_MARK
 from tailrace.cli import root
 from tailrace.fields import AttributeRegister
+from tailrace.yaml_file import parse_yaml
 from tests.collectors.readers.samples import RECEIVED_US, lines_of
 
 GATE = r"""
@@ -188,3 +189,23 @@ def test_lines_of_it_stand_among_others(folder: Path) -> None:
     found = parse_lines(lines, load_formats(folder), AttributeRegister())
     assert found.logs["log_format"].to_pylist() == ["text.plain", "gate.passes", "app.json", "mine.flow", "gate.passes"]
     assert found.logs["message"].to_pylist() == texts
+
+
+def test_fields_of_fixed_width_are_a_pattern() -> None:
+    text = r"""
+name: mine.ledger
+description: A ledger of fixed width.
+reader: pattern
+options: {patterns: ['^(?P<code>.{4})(?P<amount>.{8})(?P<text>.*)$']}
+columns:
+  - {source: code, attribute: ledger.code}
+  - {source: amount, attribute: ledger.amount, type: long}
+  - {source: text, attribute: ledger.text}
+"""
+    formats = load_formats().having(parse_format(parse_yaml(text.encode(), "ledger.yaml")))
+    assert json.loads(row_of("A1-X00000042rent for May", formats, "mine.ledger")["attributes"]) == {
+        "ledger.code": "A1-X",
+        "ledger.amount": 42,
+        "ledger.text": "rent for May",
+    }
+    assert row_of("A1-X000", formats, "mine.ledger")["parse_error"] == "reading stopped at amount"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from collectors.format import Format
 from collectors.format_file import parse_format
 from collectors.parse import parse_lines
-from collectors.readers import json_care, json_lines, json_shape
+from collectors.readers import json_care, json_lines, json_shape, objects
 from collectors.readers.names import MAX_DEPTH, names_of
 from tailrace.fields import AttributeRegister
 from tailrace.schema import FieldType
@@ -223,6 +223,16 @@ def test_types_of_members_in_objects_of_very_many_are_learned() -> None:
     assert "o.l" not in register.types()
 
 
+def test_keys_that_are_ids_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (objects, json_shape):
+        monkeypatch.setattr(module, "MAX_TYPES", 400)
+    lines = [json.dumps({"message": "m", "o": {f"{batch}-{number}": 1 for number in range(20)}}) for batch in range(200)]
+    found = [attributes(row) for start in range(0, 200, 10) for row in rows(lines[start : start + 10], "app.json", source="test: ids")]
+    assert found == [{f"o.{batch}-{number}": 1 for number in range(20)} for batch in range(200)]
+    shape = json_lines._shape_of(formats().get("app.json"), "test: ids")
+    assert len(shape.types) <= 400 + 10 * 20
+
+
 def test_a_line_of_a_hundred_thousand_bytes_and_many_levels() -> None:
     deep: dict[str, Any] = {"leaf": 1}
     for level in range(30):
@@ -263,6 +273,8 @@ PATH_LINES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({"headers": "host", "resources": [], "arn": "t"}, {"message": "t"}),
     ({"headers": {"name": "Host"}, "resources": {"ARN": "r"}}, {}),
     ({"a": {"b": [0, {"c": [{"id": "x", "d": {"e": 1.5}}]}]}, "counts": [[1, 2]]}, {"inner": "1.5", "count": 2}),
+    ({"a.b": [0, {"c": [{"id": "X", "d": {"e": "dotted"}}]}]}, {"inner": "dotted"}),
+    ({"headers": [{"name": "host", "value": "first"}, {"name": "Host", "value": "second"}]}, {"url.domain": "first"}),
     ({"a": {"b": [0, {"c": [{"id": "x", "d": [{"e": 1}]}]}]}, "counts": [[1, {"n": 2}]]}, {}),
 )
 

@@ -321,10 +321,10 @@ def test_a_gateway_with_a_queue_reads_what_s3_notifies_directly_by_sns_and_by_ev
     settings = Settings(home=tmp_path, aws_endpoint_url=moto.aws_endpoint_url, s3_queue_url=url, s3_queue_readers=2)
     with open_node(settings, xray=False) as node:
         until = time.monotonic() + 60
-        while node.parts.status()["s3_queue"]["deleted"] < 5 and time.monotonic() < until:
+        while node.parts.status()["doors"]["s3_queue"]["deleted"] < 5 and time.monotonic() < until:
             time.sleep(0.05)
         assert node.stream.flush()
-        status = node.parts.status()["s3_queue"]
+        status = node.parts.status()["doors"]["s3_queue"]
     assert (status["deleted"], status["error"]) == (5, "")
     hops = {(hop.hop, hop.unit, hop.sink): hop for hop in open_ledger(tmp_path / "ledger.sqlite").check().hops}
     assert (hops["decode", "payloads", ""].came_in, hops["decode", "payloads", ""].went_out, hops["decode", "payloads", ""].dead) == (5, 4, 1)

@@ -56,9 +56,8 @@ def test_what_is_not_known_and_what_flows_already_is_in_no_sum_and_said() -> Non
     assert any(note.startswith("CloudWatch goes on charging") for note in found.notes)
 
 
-def test_the_factor_is_that_of_rows_as_firehose_gets_them() -> None:
-    (line,) = estimated(document_factor=1, document_overhead=0).lines
-    assert line.factor == pytest.approx(12.8)
+def test_the_factor_is_what_firehose_bills_for_each_byte_of_a_line() -> None:
+    assert [estimated(document_factor=factor, document_overhead=0).lines[0].factor for factor in (1, 12, 13)] == pytest.approx([12.8, 12.8, 25.6])
     inventory = found_at()
     (line,) = estimate(make_plan(inventory, WISH), inventory, Route("lambda"), {"document_factor": 1, "document_overhead": 0}, sample_bytes=512).lines
     assert line.factor == pytest.approx(10)

@@ -89,7 +89,7 @@ def test_what_cannot_be_read_is_named_and_exits_3(home: Path, url: str) -> None:
     for what, address, says in (
         (command, "s3://nowhere/", "is its name right"),
         (ingest, "s3://mixed/none", "no object begins with"),
-        (command, "/x", "not an address"),
+        (command, "s3:///", "no bucket is named"),
     ):
         assert says in str(CliRunner().invoke(what, [address]).exception)
 
@@ -128,3 +128,50 @@ def places(home: Path) -> int:
     rows_ = kept._database.execute("SELECT number FROM checkpoint").fetchall()
     kept.close()
     return sum(int(number.partition(":")[2]) >> 20 for (number,) in rows_ if number)
+
+
+def log_group(url: str, name: str, *messages: str) -> int:
+    """Make a group with events a second apart, ten minutes ago; answer the time of the first in milliseconds."""
+    logs, at_ms = aws.client("logs", Settings(aws_endpoint_url=url)), int(time.time()) * 1_000 - 600_000
+    logs.create_log_group(logGroupName=name)
+    for stream in ("s0", "s1"):
+        logs.create_log_stream(logGroupName=name, logStreamName=stream)
+        events = [{"timestamp": at_ms + 1_000 * n, "message": text} for n, text in enumerate(messages) if n % 2 == int(stream[1])]
+        logs.put_log_events(logGroupName=name, logStreamName=stream, logEvents=events)  # type: ignore[arg-type] # they are as they should be
+    return at_ms
+
+
+def test_events_of_a_log_group_are_read_once_with_the_ids_of_a_subscription(home: Path, url: str, tmp_path: Path) -> None:
+    at_ms = log_group(url, "/shop/web", *(f"event {number}" for number in range(6)))
+    found = aws.client("logs", Settings(aws_endpoint_url=url)).filter_log_events(logGroupName="/shop/web")["events"]
+    live = [{"id": one["eventId"], "timestamp": one["timestamp"], "message": one["message"]} for one in found[:2]]
+    message = {"messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": "/shop/web", "logStream": found[0]["logStreamName"], "logEvents": live}
+    (tmp_path / "live.json").write_text(json.dumps(message))
+    run(ingest, str(tmp_path / "live.json"), "--payload", "cloudwatch")
+    span = ("--from", str(at_ms), "--to", str(at_ms + 4_000))
+    code, report = run(command, "/shop/web", *span)
+    assert (code, report["problems"], report["stopped"], report["events"]) == (0, [], False, 4)
+    spool = next(hop for hop in report["hops"] if (hop["hop"], hop["unit"]) == ("spool", "events"))
+    assert (spool["in"], spool["out"], spool["duplicate"]) == (4, 2, 2)
+    assert run(command, "/shop/web", *span)[1]["events"] == 0
+    assert run(command, "/shop/web")[1]["events"] == 2
+    assert rows(home, "SELECT count(*), count(DISTINCT event_id), min(cloud_account_id), min(cloud_region), min(aws_log_group_name) FROM {}") == [
+        (6, 6, "123456789012", "us-east-1", "/shop/web")
+    ]
+    assert open_ledger(home / "ledger.sqlite").check().balanced
+
+
+def test_a_group_that_is_not_there_is_a_problem_and_wrong_use_is_said_before(home: Path, url: str) -> None:
+    code, report = run(command, "/none")
+    assert code == 3
+    assert "is its name right" in report["problems"][0]
+    for arguments, says in (
+        (("/g", "--format", "aws.alb"), "are for buckets"),
+        (("s3://b/", "--filter-pattern", "x"), "is for log groups"),
+        (("/g", "--from", "now", "--to", "now-1d"), "--to is not after --from"),
+        (("/g", "--from", "yesterday"), "--from"),
+        (("s3://b/", "--format", "aws.albb"), "did you mean"),
+    ):
+        result = CliRunner().invoke(command, arguments)
+        assert says in str(result.exception)
+        assert getattr(result.exception, "exit_code", 2) == 2

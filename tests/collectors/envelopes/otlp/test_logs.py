@@ -1,6 +1,8 @@
 """OTLP log records: every kind of body, what the record says beside it, and ids that a repetition makes again."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from collectors.envelopes.openers import sent_of
+from collectors.envelopes.opened import KINDS, sent_of
+from collectors.envelopes.openers import OPENERS
 from tests.collectors.envelopes.otlp.requests import NS, RESOURCE, SPAN, TRACE, assert_balanced, collected, letters, logs_request, pairs, rows_of, value
 
 
@@ -223,3 +226,11 @@ def test_a_dead_payload_can_be_replayed_with_what_was_known_of_it() -> None:
         "app.json",
         {"a": "b"},
     )
+
+
+def test_every_kind_has_its_opener_and_the_lambda_function_does_not_import_them() -> None:
+    assert set(KINDS) == set(OPENERS)
+    found = subprocess.run(
+        [sys.executable, "-c", "import sys, collectors.handler; print('google.protobuf' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "False"
