@@ -40,7 +40,9 @@ _HEAD: Final = (
 _AFTER_INDENTED: Final = r"^(?:(?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z]*)?(?:Exception|Error)(?: \[[A-Z_]+\])?: )"
 """The head of a trace behind the lines that a failure begins with: ``fail: Shop.Cart[0]`` of .NET, the line of source that Node shows."""
 
-_FRAME: Final = r"^[ \t]+(?:at |File \"|from |\.\.\.)"
+_FRAME: Final = r"^[ \t]+(?:at |from |\.\.\.)"
+"""Behind such a line no last line of a trace comes, but the head of the next trace."""
+
 _GO_CALL: Final = r"^(?:created by )?[\w./*()\-]+\.[\w.*()\[\]\-]+(?:\(.*\)| in goroutine [0-9]+)?$"
 _GO_PLACE: Final = r"^\t/?\S+:[0-9]+(?: \+0x[0-9a-f]+)?$"
 _GO_SIGNAL: Final = r"^\[signal [A-Z]+"
@@ -102,8 +104,8 @@ def _belonging(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] |
         return None
     goes_on |= _heads(texts, goes_on)
     indented = goes_on & _matching(texts, r"^[ \t]")
-    goes_on |= _after(indented & ~_matching(texts, _FRAME)) & _matching(texts, _AFTER_INDENTED)
-    return goes_on | (_after(indented) & _matching(texts, _LAST)) | _of_go(texts)
+    behind = _after(indented & ~_matching(texts, _FRAME))
+    return goes_on | (behind & (_matching(texts, _AFTER_INDENTED) | _matching(texts, _LAST))) | _of_go(texts)
 
 
 def _of_go(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -67,12 +67,12 @@ def read(format_: Format, lines: AnyArray, source: str) -> Fields:
 
 
 def _parts(format_: Format, lines: AnyArray, headers: AnyArray, seen: tuple[str, ...]) -> list[tuple[int, tuple[str, ...]]]:
-    """Part lines by the headers that say another order than the one before: where each part begins, and its names."""
+    """Part lines by the headers that say another order than the one before: where each part begins, and its names. Lines before the first header that is known of a source are read by it."""
     parts = [(0, seen)]
     for number in pc.indices_nonzero(headers).to_pylist():
         said = _said(format_, str(lines[number]))
         if said and said != parts[-1][1] and len(parts) < MAX_PARTS:
-            parts = [*parts, (number, said)] if number else [(0, said)]
+            parts = [*parts, (number, said)] if number and parts[-1][1] else [(0, said)]
     return parts
 
 

@@ -56,6 +56,8 @@ def time_of(text: str, form: str) -> datetime | None:
         ("trace_id", "Root=1-6b02b777-63f651453a9bbc6c80be111a", "6b02b77763f651453a9bbc6c80be111a"),
         ("trace_id", "6B02B77763F651453A9BBC6C80BE111A", "6b02b77763f651453a9bbc6c80be111a"),
         ("trace_id", "0" * 32, None),
+        ("trace_id", "6b02b77763f65145", "00000000000000006b02b77763f65145"),
+        ("trace_id", "0" * 16, None),
         ("trace_id", "order-17", None),
         ("span_id", "07a85e713f6302b2", "07a85e713f6302b2"),
         ("span_id", "0" * 16, None),

@@ -70,6 +70,11 @@ def read(text: str) -> Format:
             "shop.yaml:13:41: no such field of the schema: client.prt (did you mean 'client.port'?)",
         ),
         ("attribute: order.id, type: long", "attribute: order.id, type: address", "shop.yaml:13:5: a column of type address needs a field"),
+        ("one_of: []", "words: [a]", "shop.yaml:13:51: words is a mapping of the log's words to others"),
+        ("one_of: []", "decode: minus", "shop.yaml:13:51: decode is true, false or `plus`"),
+        ("constants:", "inner: 7\nconstants:", "shop.yaml:15:1: inner is true or false"),
+        ("constants:", "inner: true\nconstants:", "shop.yaml:15:1: with inner, the message is a source"),
+        ("form: iso", "form: 'iso|isu'", "shop.yaml:10:20: no such form of time: isu (did you mean 'iso'?)"),
         ("type: long,", "type: long, host: a.b,", "shop.yaml:13:51: only a column of type address has a host"),
         ("bad: ERROR", "bad: EROR", "shop.yaml:11:35: no such severity: EROR (did you mean 'ERROR'?)"),
         ("service.name", "service.nam", "shop.yaml:15:13: no such field of the schema: service.nam (did you mean 'service.name'?)"),
@@ -140,6 +145,23 @@ def test_an_address_is_one_or_the_name_of_a_host(said: str, attribute: str) -> N
     assert (named.get("client.address"), named["attributes"], named["parse_status"]) == (None, f'{{"{attribute}":"sts.amazonaws.com"}}', "parsed")
     assert (known["client.address"], known.get("attributes")) == ("2001:db8::1", None)
     assert (nothing.get("client.address"), nothing.get("attributes")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("{a: x}", ["x", "b", None]), ("{a: x, '*': y}", ["x", "y", None]), ("{}", ["a", "b", None])],
+)
+def test_a_columns_words_become_others(words: str, found: list[str | None]) -> None:
+    one = read(GOOD.replace("(?P<id>[0-9]+)", "(?P<id>.+)").replace("type: long, one_of: []", f"words: {words}"))
+    formats = load_formats().having(one)
+    said = [row_of(f"ORDER {text} 41.5", formats).get("attributes") for text in ("a", "b", "-")]
+    assert said == [text and f'{{"order.id":"{text}"}}' for text in found]
+
+
+@pytest.mark.parametrize(("decode", "found"), [("plus", "a b"), ("true", "a+b"), ("false", "a%2Bb")])
+def test_a_plus_sign_is_a_blank_where_that_is_said(decode: str, found: str) -> None:
+    one = read(GOOD.replace("(?P<id>[0-9]+)", "(?P<id>.+)").replace("type: long, one_of: []", f"decode: {decode}"))
+    assert row_of(f"ORDER {'a+b' if decode == 'plus' else 'a%2Bb'} 41.5", load_formats().having(one))["attributes"] == f'{{"order.id":"{found}"}}'
 
 
 def test_a_good_file_is_read_and_its_tests_run() -> None:

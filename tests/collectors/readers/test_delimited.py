@@ -138,3 +138,35 @@ def test_a_header_says_the_order_for_lines_that_come_later_from_the_same_source(
 
 def test_a_header_alone_is_no_row() -> None:
     assert rows(["srcaddr bytes action"], "aws.vpc_flow") == []
+
+
+def test_each_line_is_read_by_the_header_before_it() -> None:
+    lines = [
+        "2026-11-17 10:00:00 192.0.2.1 GET",
+        "#Fields: date time c-ip cs-method",
+        "2026-11-17 10:00:00 192.0.2.2 GET",
+        "#Date: 2026-11-17 10:00:00",
+        "#Fields: date time cs-method c-ip sc-status",
+        "2026-11-17 10:00:00 PUT 192.0.2.3 404",
+        "2026-11-17 10:00:00 PUT 192.0.2.4",
+    ]
+    found = rows(lines, "web.w3c_extended")
+    read_alike = [("192.0.2.1", "GET"), ("192.0.2.2", "GET"), ("192.0.2.3", "PUT"), ("192.0.2.4", "PUT")]
+    assert [(row.get("client.address"), row.get("http.request.method")) for row in found] == read_alike
+    assert [row["parse_status"] for row in found] == ["parsed", "parsed", "parsed", "partial"]
+
+
+def test_without_any_header_the_usual_order_counts() -> None:
+    (row,) = rows(["2026-11-17 10:00:00 192.0.2.1 GET"], "web.w3c_extended")
+    assert (row["destination.address"], row["http.request.method"], row["parse_status"]) == ("192.0.2.1", "GET", "parsed")
+
+
+def test_a_header_counts_for_later_lines_of_its_source() -> None:
+    assert rows(["#Fields: date time cs-method c-ip sc-status"], "web.w3c_extended", source="w3c:two") == []
+    (later,) = rows(["2026-11-17 10:00:00 PUT 192.0.2.5 500"], "web.w3c_extended", source="w3c:two")
+    assert (later["client.address"], later["severity_text"]) == ("192.0.2.5", "ERROR")
+
+
+def test_very_many_headers_are_counted_and_the_lines_behind_them_are_rows() -> None:
+    lines = [text for number in range(300) for text in (f"#Fields: date time x-{number}", "2026-11-17 10:00:00 a")]
+    assert len(rows(lines, "web.w3c_extended")) == 300
