@@ -40,13 +40,13 @@ class Run:
     replaced: int
 
 
-def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -> Iterator[Run]:
-    """Cut a stream into runs of lines; ``name`` is what the stream is known by when it is read again."""
+def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int, *, as_lines: bool = False) -> Iterator[Run]:
+    """Cut a stream into runs of lines; ``name`` is what the stream is known by when it is read again. With ``as_lines`` it holds no JSON records, whatever it looks like."""
     reading, first = iter(blocks), b""
     while len(first) < HEAD_BYTES and (block := next(reading, b"")):
         first += block
     whole = chain([first], reading)
-    if is_records(first):
+    if not as_lines and is_records(first):
         yield from _record_runs(whole, origin, name, received_us)
         return
     for offset, text in _whole_lines(whole):
