@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := tailrace collectors firehose queries alerts dashboard gateway sandbox infra benchmarks tests
 DOCS := README.md $(wildcard docs/*.md)
 
-.PHONY: help setup demo test check soak bench docs lock
+.PHONY: help setup demo test check soak bench bundle docs lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ soak: .venv/test ## the long runs: fuzzing, kills, differential tests
 
 bench: .venv/test ## measure, and write docs/performance.md
 	$(BIN)/python -m benchmarks $(PART)
+
+bundle: .venv/demo ## the collector's Lambda function, in build/
+	$(BIN)/python -m infra.packages build/collector --zip build/collector.zip
 
 docs: .venv/test ## make the generated parts of the docs again
 	COLUMNS=80 $(BIN)/cog -r $(DOCS)

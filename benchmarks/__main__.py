@@ -1,11 +1,11 @@
-"""``python -m benchmarks [PART ...]``: measure the ingest beside Logprep, the spool, the searches; write the tables into ``docs/performance.md``."""
+"""``python -m benchmarks [PART ...]``: measure the ingest beside Logprep, the spool, the searches, the start of the Lambda function; write the tables into ``docs/performance.md``."""
 
 import sys
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from benchmarks import ingest, search, spool
+from benchmarks import cold_start, ingest, search, spool
 from benchmarks.report import ingest_section, put_section, search_section, spool_section
 
 PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
@@ -13,6 +13,7 @@ PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
         "ingest": lambda: ingest_section(*ingest.measure(ingest.ROUNDS)),
         "spool": lambda: spool_section(spool.measure()),
         "search": lambda: search_section(search.measure(search.ROWS), search.ROWS),
+        "function": lambda: cold_start.section(*cold_start.measure()),
     }
 )
 

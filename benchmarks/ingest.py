@@ -1,35 +1,24 @@
-"""CloudWatch payloads to Parquet in one process, beside Logprep doing the same, in turns.
+"""CloudWatch payloads to Parquet beside Logprep doing the same, in turns; and what one thread, two processes, redaction and hostile lines cost.
 
-``python -m benchmarks.ingest child KIND FILE FOLDER`` is one measurement of ours: gzip bytes in, through ``Collector.collect_payloads``, Parquet of the lake's columns out (zstd, bloom
-filters on ids), one thread, no spool and no fsync. Each measurement is a process of its own, so that its peak memory is its own.
+Each measurement is a process of its own (``benchmarks.ingest_child``, ``logprep_peer.py``), so that its peak memory is its own.
 """
 
-import json
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from benchmarks.payloads import EVENTS_A_PAYLOAD, payloads
-from collectors.collector import Collector
-from collectors.format_file import load_formats
-from collectors.from_settings import work_with
-from firehose.delivery import Delivery
-from firehose.parts import by_hour, write_part
-from tailrace.clock import SystemClock
-from tailrace.fields import AttributeRegister
+from benchmarks.ingest_child import Run
+from benchmarks.payloads import EVENTS_A_PAYLOAD, LINES, payloads
 
 ROUNDS: Final = 5
 LOGPREP: Final = "21.1.0"
@@ -37,24 +26,12 @@ PAYLOADS: Final = 1_000
 PEER_PAYLOADS: Final = 50
 """Logprep gets fewer: it would take minutes. Its speed does not depend on how many there are."""
 
-BYTES_A_FILE: Final = 32 * 1024 * 1024
-"""Of columns in memory; about 40,000 application events, as many as Logprep's side writes at a time."""
+PEER_KINDS: Final = ("app", "vpc", "alb")
+VARIANTS: Final = {"one thread": ("--one-thread",), "redaction": ("--redact",), "two processes": ("--one-thread", "--wait"), "hostile": ()}
+"""Sides beside Tailrace as it is, with the kinds of :data:`PEER_KINDS`."""
 
-WARM_UP: Final = 10
-"""Payloads that go the whole way before the clock runs, on both sides."""
-
+CHILD: Final = (sys.executable, "-m", "benchmarks.ingest_child")
 PEER: Final = Path(__file__).with_name("logprep_peer.py")
-
-
-class Run(msgspec.Struct):
-    """One measurement: ``bytes`` are those of the Parquet files."""
-
-    events: int
-    failed: int
-    seconds: float
-    cpu_s: float
-    bytes: int
-    peak_rss_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,96 +62,77 @@ def _figure(run: Run, name: str) -> float:
     return figures[name]
 
 
-class ParquetFolder:
-    """A delivery stream that writes parts of the lake, without a spool before it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._waiting = folder, list[pa.Table]()
-        self.rows = self.failed = self.bytes = self._files = 0
-
-    def put(self, delivery: Delivery) -> None:
-        """Take the rows; write them when there are enough."""
-        if table := delivery.tables.get("logs"):
-            self._waiting.append(table)
-        if sum(table.nbytes for table in self._waiting) >= BYTES_A_FILE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if not self._waiting:
-            return
-        rows = pa.concat_tables(self._waiting)
-        self._waiting = []
-        self.rows += rows.num_rows
-        self.failed += pc.sum(pc.equal(rows["parse_status"], "failed")).as_py()
-        for _, part in by_hour(rows):
-            buffer = write_part(part)
-            (self._folder / f"{self._files}.parquet").write_bytes(buffer)
-            self._files, self.bytes = self._files + 1, self.bytes + buffer.size
-
-
-def child(source: Path, folder: Path) -> Run:
-    """Measure once, from the first payload to the last byte written."""
-    pa.set_cpu_count(1)
-    formats = load_formats()
-    register = AttributeRegister(declared=formats.declared())
-    stream = ParquetFolder(folder)
-    Collector(stream, work_with(formats, register), register, SystemClock()).collect_payloads(islice(read(source), WARM_UP))
-    stream.flush()
-    stream = ParquetFolder(folder)
-    collector = Collector(stream, work_with(formats, register), register, SystemClock(), region="eu-central-1")
-    begun, cpu = time.perf_counter(), time.process_time()
-    collector.collect_payloads(read(source))
-    stream.flush()
-    seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
-    return Run(stream.rows, stream.failed, seconds, cpu_s, stream.bytes, peak_rss_mb())
-
-
-def peak_rss_mb() -> float:
-    """Answer the largest resident memory of this process (``ru_maxrss`` would count what it was forked from)."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
-def read(source: Path) -> Iterator[bytes]:
-    """Read payloads, each with its length before it (4 bytes, big-endian)."""
-    with source.open("rb") as file:
-        while head := file.read(4):
-            yield file.read(int.from_bytes(head, "big"))
-
-
-def write_payloads(kind: str, count: int, path: Path) -> None:
-    """Write payloads to a file."""
-    with path.open("wb") as file:
-        for payload in payloads(kind, count):
-            file.write(len(payload).to_bytes(4, "big") + payload)
-
-
-def measure(rounds: int = ROUNDS, kinds: Sequence[str] = ("app", "vpc", "alb"), count: int = PAYLOADS) -> tuple[list[Result], str]:
+def measure(rounds: int = ROUNDS, kinds: Sequence[str] = tuple(LINES), count: int = PAYLOADS) -> tuple[list[Result], str]:
     """Measure all sides in turns; answer the results, and why Logprep is not among them (empty: it is)."""
     peer, reason = logprep_python()
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as name:
         folder = Path(name)
         for kind in kinds:
             write_payloads(kind, count, folder / f"{kind}.payloads")
-        write_payloads("app", PEER_PAYLOADS, folder / "peer.payloads")
+            if kind in PEER_KINDS:
+                write_payloads(kind, PEER_PAYLOADS, folder / f"peer-{kind}.payloads")
+                write_payloads(kind, count, folder / f"hostile-{kind}.payloads", hostile=True)
         found: dict[tuple[str, str], list[Run]] = {}
         for _ in range(rounds):
             for kind in kinds:
-                found.setdefault(("tailrace", kind), []).append(_run([sys.executable, "-m", "benchmarks.ingest", "child", kind], folder / f"{kind}.payloads"))
-                if kind == "app" and peer:
-                    found.setdefault(("logprep", kind), []).append(_run([str(peer), str(PEER)], folder / "peer.payloads"))
+                found.setdefault(("tailrace", kind), []).append(_run([*CHILD], folder / f"{kind}.payloads"))
+                if kind in PEER_KINDS and peer:
+                    found.setdefault(("logprep", kind), []).append(_run([str(peer), str(PEER), kind], folder / f"peer-{kind}.payloads"))
+                for side in VARIANTS if kind in PEER_KINDS else ():
+                    found.setdefault((side, kind), []).append(_variant(side, kind, folder))
     return [Result(side, kind, runs) for (side, kind), runs in found.items()], reason
 
 
+def _variant(side: str, kind: str, folder: Path) -> Run:
+    command, source = [*CHILD, *VARIANTS[side]], folder / f"{kind}.payloads"
+    if side == "two processes":
+        return _two(command, source)
+    return _run(command, folder / f"hostile-{kind}.payloads" if side == "hostile" else source)
+
+
 def _run(command: list[str], source: Path) -> Run:
-    folder = source.with_suffix(".out")
+    done = _start(command, source)
+    out, error = done.communicate()
+    return _read(done, out, error)
+
+
+def _two(command: list[str], source: Path) -> Run:
+    """Measure two processes that begin at once, each with all of the payloads."""
+    both = [_start(command, source, f"{number}") for number in (1, 2)]
+    for one in both:
+        _line(one.stdout)
+    for one in both:
+        assert one.stdin is not None
+        one.stdin.write(b"\n")
+        one.stdin.flush()
+    runs = [_read(one, *one.communicate()) for one in both]
+    sums = {name: sum(getattr(run, name) for run in runs) for name in ("events", "failed", "cpu_s", "bytes")}
+    return Run(seconds=max(run.seconds for run in runs), peak_rss_mb=max(run.peak_rss_mb for run in runs), **sums)
+
+
+def _start(command: list[str], source: Path, mark: str = "") -> "subprocess.Popen[bytes]":
+    folder = source.with_suffix(f".out{mark}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    done = subprocess.run([*command, str(source), str(folder)], capture_output=True, check=False, cwd=Path(__file__).parents[1])
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*command, str(source), str(folder)], stdin=pipe, stdout=pipe, stderr=pipe, cwd=Path(__file__).parents[1])
+
+
+def _line(stream: IO[bytes] | None) -> bytes:
+    return stream.readline() if stream else b""
+
+
+def _read(done: "subprocess.Popen[bytes]", out: bytes, error: bytes) -> Run:
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed: {done.stderr.decode()[-2000:]}")
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Run)
+        raise SystemExit(f"a measurement failed: {error.decode(errors='replace')[-2000:]}")
+    return msgspec.json.decode(out.splitlines()[-1], type=Run)
+
+
+def write_payloads(kind: str, count: int, path: Path, *, hostile: bool = False) -> None:
+    """Write payloads to a file, each with its length before it (4 bytes, big-endian)."""
+    with path.open("wb") as file:
+        for payload in payloads(kind, count, hostile=hostile):
+            file.write(len(payload).to_bytes(4, "big") + payload)
 
 
 def logprep_python() -> tuple[Path | None, str]:
@@ -200,7 +158,3 @@ def logprep_python() -> tuple[Path | None, str]:
 def events(count: int = PAYLOADS) -> int:
     """Answer how many events a measurement of ours takes in."""
     return count * EVENTS_A_PAYLOAD
-
-
-if __name__ == "__main__":
-    print(json.dumps(msgspec.to_builtins(child(Path(sys.argv[3]), Path(sys.argv[4])))))

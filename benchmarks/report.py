@@ -12,16 +12,32 @@ from benchmarks.payloads import BAD_EVERY, EVENTS_A_PAYLOAD
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
 TITLE: Final = "# Performance\n\nMade by `make bench`; numbers of one machine, to be compared with each other.\n"
-LINES: Final = {"app": "application JSON, 380 B", "vpc": "VPC flow logs, 105 B", "alb": "load balancer, 650 B"}
-SIDES: Final = {"tailrace": "Tailrace", "logprep": f"Logprep {LOGPREP}"}
+LINES: Final = {
+    "app": "application JSON, 380 B",
+    "vpc": "VPC flow logs, 105 B",
+    "alb": "load balancer, 650 B",
+    "cloudtrail": "CloudTrail, 1,400 B",
+    "cloudfront": "CloudFront, 400 B",
+    "s3": "S3 access, 540 B",
+    "nginx": "nginx, 200 B",
+}
+SIDES: Final = {
+    "tailrace": "Tailrace",
+    "logprep": f"Logprep {LOGPREP}",
+    "one thread": "one thread reads and writes",
+    "two processes": "two processes of one thread",
+    "redaction": "redaction on",
+    "hostile": "a hostile line in every payload",
+}
 
 
 def ingest_section(results: Sequence[Result], reason: str) -> str:
     """Write the section about ingest; ``reason`` says why Logprep was not measured."""
-    rows = [_row(result, results) for result in results]
+    order = {kind: number for number, kind in enumerate(LINES)}
+    rows = [_row(result, results) for result in sorted(results, key=lambda one: order[one.kind])]
     return "\n".join(
         [
-            "## CloudWatch payloads to Parquet, one process",
+            "## CloudWatch payloads to Parquet",
             "",
             "| | lines | events/s | smallest to largest | CPU-seconds a million | peak memory | Parquet, an event | against Logprep |",
             "|---|---|---|---|---|---|---|---|",
@@ -35,7 +51,7 @@ def ingest_section(results: Sequence[Result], reason: str) -> str:
 def _row(result: Result, results: Sequence[Result]) -> str:
     low, high = result.spread("events_s")
     peer = next((other for other in results if other.side == "logprep" and other.kind == result.kind), None)
-    times = f"{result.median('events_s') / peer.median('events_s'):.1f} times" if peer and result.side != "logprep" else ""
+    times = f"{result.median('events_s') / peer.median('events_s'):.1f} times" if peer and result.side == "tailrace" else ""
     return (
         f"| {SIDES[result.side]} | {LINES[result.kind]} | **{result.median('events_s'):,.0f}** | {low:,.0f} to {high:,.0f} | {result.median('cpu_us'):.1f} "
         f"| {result.median('peak_rss_mb'):.0f} MB | {result.median('bytes_event'):.0f} B | {times} |"
@@ -45,10 +61,11 @@ def _row(result: Result, results: Sequence[Result]) -> str:
 def _notes(results: Sequence[Result], reason: str) -> list[str]:
     versions = ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "msgspec", "isal", "numpy"))
     how = f"""Medians of {len(results[0].runs)}, sides in turns, each measurement a process of its own. {events():,} events in {PAYLOADS:,} payloads of {EVENTS_A_PAYLOAD} (Logprep:
-{PEER_PAYLOADS} payloads), one line in {BAD_EVERY:,} cut off in the middle; both sides keep it as a row that says so."""
+{PEER_PAYLOADS} payloads), one line in {BAD_EVERY:,} cut off in the middle; both sides keep it as a row that says so. Of two processes, each takes in all payloads, and both begin at
+once. A hostile line is one of 200: members that were never seen, quotes that do not close, fields too many. Redaction: e-mail addresses, card numbers, AWS keys, tokens, IP addresses."""
     what = """From gzip bytes to closed files: inflating, envelope, detection of the format, parsing, attributes as JSON text, severity and trace ids normalised, zstd Parquet with bloom
-filters on ids. One thread, no spool, no fsync. Ours is `Collector.collect_payloads`, Logprep's is `Pipeline.process_event` with decoder, field manager, resolver, dissector, adder and
-dropper, and the same libraries around it (isal, msgspec, orjson, pyarrow with the same options): `benchmarks/logprep_peer.py`. Its queues, metrics and outputs are left out, in its favour."""
+filters on ids. One process in which a thread reads and one writes, on both sides; no spool, no fsync. Ours is `Collector.collect_payloads`, Logprep's is `Pipeline.process_event` with decoder, field manager, resolver, dissector, adder and
+dropper (of text lines: dissector and adder), and the same libraries around it (isal, msgspec, orjson, pyarrow with the same options): `benchmarks/logprep_peer.py`. Its queues, metrics and outputs are left out, in its favour."""
     machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {versions}."
     return [how, "", what, "", *([reason, ""] if reason else []), machine]
 

@@ -12,6 +12,7 @@ else:
     AnyArray = pa.Array
     AnyChunked = pa.ChunkedArray
 
+Offsets: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int32]]"
 Bytes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.uint8]]"
 
 
@@ -26,12 +27,41 @@ def texts_bytes(texts: AnyArray) -> Bytes:
 
 def first_bytes(texts: AnyArray) -> Bytes:
     """Answer the first byte of each text; of an empty one 0."""
-    _, offsets, data = texts.buffers()
-    if data is None or offsets is None or not data.size:
+    ends = _ends(texts)
+    return _bytes_at(texts, ends[:-1], ends)
+
+
+def bytes_at(texts: AnyArray, place: int) -> Bytes:
+    """Answer the byte of each text at a place; of a shorter one 0."""
+    ends = _ends(texts)
+    return np.where(ends[:-1] + place < ends[1:], _bytes_at(texts, ends[:-1] + place, ends), np.uint8(0))
+
+
+def last_bytes(texts: AnyArray) -> Bytes:
+    """Answer the last byte of each text; of an empty one 0."""
+    ends = _ends(texts)
+    return _bytes_at(texts, ends[1:] - 1, ends)
+
+
+def byte_lengths(texts: AnyArray) -> Offsets:
+    """Answer how many bytes each text has; a null has none."""
+    return np.diff(_ends(texts))
+
+
+def _ends(texts: AnyArray) -> Offsets:
+    """Answer where each text begins and, last, where the last ends."""
+    offsets = texts.buffers()[1]
+    if offsets is None:
+        return np.zeros(len(texts) + 1, np.int32)
+    return np.frombuffer(memoryview(offsets), np.int32)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _bytes_at(texts: AnyArray, places: Offsets, ends: Offsets) -> Bytes:
+    data = texts.buffers()[2]
+    if data is None or not data.size:
         return np.zeros(len(texts), np.uint8)
-    ends = np.frombuffer(memoryview(offsets), np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    starts = np.minimum(ends[:-1], data.size - 1)
-    return np.where(ends[1:] > ends[:-1], np.frombuffer(memoryview(data), np.uint8)[starts], np.uint8(0))
+    found = np.frombuffer(memoryview(data), np.uint8).take(places, mode="clip")
+    return np.where(ends[1:] > ends[:-1], found, np.uint8(0))
 
 
 def one_array(column: AnyChunked) -> AnyArray:

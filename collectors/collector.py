@@ -10,20 +10,24 @@ Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``co
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import count
 from operator import add
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from collectors.envelopes import cloudwatch, xray
 from collectors.envelopes.opened import KINDS, Opened, Sent, detail_of, sent_of
 from collectors.lines import Lines, Origin
-from collectors.poison import LINE, Sifted, line_of, sift, traceback_hash
-from collectors.steps import DOCUMENTS, Work, gather
+from collectors.meter import Metered
+from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
+from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
+from collectors.unpack import unpack
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.errors import DecodeError
@@ -32,6 +36,7 @@ from tailrace.ids import position_event_id
 from tailrace.schema import TableName
 
 PayloadKind = Literal["cloudwatch", "xray"]
+Replay = Callable[[DeadLetter], "Summary"]
 
 INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
@@ -41,6 +46,7 @@ MADE: Final[tuple[tuple[TableName, Unit], ...]] = (("spans", "spans"), ("metrics
 """Tables whose rows envelopes make themselves, and their units in the ledger."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+NO_ROUTES: Final[Mapping[TableName, pa.StringArray]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class Collector:
         self._inflate_max_bytes, self._region = inflate_max_bytes, region
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
+        self._replays: dict[str, Replay] = {}
 
     @property
     def inflate_max_bytes(self) -> int:
@@ -159,17 +166,52 @@ class Collector:
             counts += _made_counts(name, unit, read)
             made = [one.tables[name] for one in read if name in one.tables]
             tables |= {name: pa.concat_tables([*([tables[name]] if name in tables else []), *made])} if made else {}
-        return self._put(payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead])
+        with parsed.counted():
+            return self._put(
+                payloads[0][1].source, tables, tuple(counts), [*unread, *(letter for one in read for letter in one.dead), *parsed.dead], parsed.routes
+            )
 
     def collect_dead(self, source: str, letters: Sequence[DeadLetter]) -> Summary:
         """Put payloads that a source could not decode."""
         decoded = Count("decode", "payloads", len(letters), 0, dead=len(letters))
         return self._put(source, {}, (decoded,), letters) if letters else Summary()
 
+    def collect_notices(self, source: str, passed: int, dropped: Mapping[str, int] = NOTHING) -> Summary:
+        """Count payloads that only name what is read: ``passed`` was read to its end, for ``dropped`` there was nothing to read, by the name of the rule."""
+        came_in = passed + sum(dropped.values())
+        return self._put(source, {}, (Count("decode", "payloads", came_in, passed, dict(dropped)),)) if came_in else Summary()
+
+    def read_over(self, lines: Lines) -> None:
+        """Read lines and put nothing: what a format remembers of them, a header, is there for those that follow."""
+        with self._parsing:
+            sift(lines, self._work)
+
+    def replay_by(self, envelope: str, replay: Replay) -> None:
+        """Let dead letters of an envelope be replayed by the source that knows it."""
+        self._replays[envelope] = replay
+
+    def status(self) -> dict[str, Any]:
+        """Answer what the collector knows of its sources, as JSON shows it."""
+        return {"quotas": self._work.meter.status() if self._work.meter else []}
+
+    def use(self, parse_lines: ParseLines) -> None:
+        """Read lines with other parsers from now on: formats were mended."""
+        with self._parsing:
+            self._work = replace(self._work, parse_lines=parse_lines)
+
+    def close(self) -> None:
+        """Write down what must outlive the process."""
+        if self._work.meter:
+            self._work.meter.close()
+        if self._work.health:
+            self._work.health.close()
+
     def replay(self, letter: DeadLetter) -> Summary:
         """Collect again what a dead letter of a collector holds, after what was at fault was mended."""
+        if by := self._replays.get(letter.detail.get("envelope", "")):
+            return by(letter)
         if letter.detail.get("envelope") == LINE:
-            return self.collect_lines(line_of(letter))
+            return self._put_runs([line_of(letter)], metered=False)
         if (envelope := letter.detail.get("envelope", "")) in KINDS:
             identity = hashlib.blake2b(letter.body, digest_size=16).hexdigest()
             return self.collect_sent([(envelope, sent_of(letter.body, letter.detail, identity))])
@@ -221,28 +263,55 @@ class Collector:
         dropped = {cloudwatch.CONTROL_RULE: control} if control else {}
         return self._put(source, {}, (Count("decode", "payloads", len(dead) + control, 0, dropped, dead=len(dead)),), dead)
 
-    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING) -> Summary:
-        parsed = self._parsed(runs, dropped)
-        return self._put(runs[0].origin.source, parsed.tables, decoded + parsed.counts, parsed.dead)
+    def _put_runs(self, runs: Sequence[Lines], decoded: tuple[Count, ...] = (), dropped: Mapping[str, int] = NOTHING, *, metered: bool = True) -> Summary:
+        parsed = self._parsed(runs, dropped, metered=metered)
+        with parsed.counted():
+            return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead, parsed.routes)
 
-    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int]) -> "_Parsed":
+    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
             return _Parsed({}, (), [])
+        runs = [run if run.origin.format == DOCUMENTS else unpack(run) for run in runs]
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
-        with self._parsing:
-            sifted = [sift(run, self._work) for run in gathered]
+        within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)
+        try:
+            with self._parsing:
+                sifted = [sift(run, self._work) for run in within.lines]
+        except BaseException:
+            within.give_back()
+            raise
         batches = [batch for part in sifted for batch in part.batches]
         tables: dict[TableName, pa.Table] = {}
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
-        counts = _collect_counts(sum(map(len, runs)), joined, sifted, dropped)
-        return _Parsed(tables, counts, [letter for part in sifted for letter in part.dead])
+        beyond = {rule: len(lines) for rule, lines in within.dead}
+        counts = _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
+        letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
+        return _Parsed(
+            tables,
+            counts,
+            [*letters, *(letter for part in sifted for letter in part.dead)],
+            _routes(batches),
+            within.give_back,
+            partial(self._note, runs[0].origin.counted_as, tables, batches),
+        )
 
-    def _put(self, source: str, tables: Mapping[TableName, pa.Table], counts: tuple[Count, ...], dead: Iterable[DeadLetter] = ()) -> Summary:
+    def _note(self, source: str, tables: Mapping[TableName, pa.Table], batches: Sequence[Batch]) -> None:
+        if self._work.health and batches:
+            self._work.health.note(source, [tables["logs"]], [batch.seen for batch in batches])
+
+    def _put(
+        self,
+        source: str,
+        tables: Mapping[TableName, pa.Table],
+        counts: tuple[Count, ...],
+        dead: Iterable[DeadLetter] = (),
+        routes: Mapping[TableName, pa.StringArray] = NO_ROUTES,
+    ) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
         letters = tuple(replace(letter, detail={"source": source, **letter.detail}) for letter in dead)
-        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters))
+        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
         return Summary(
             sum(one.came_in for one in counts if one.unit == "payloads"),
             _went_out(counts, "events"),
@@ -261,6 +330,19 @@ class _Parsed:
     tables: Mapping[TableName, pa.Table]
     counts: tuple[Count, ...]
     dead: Sequence[DeadLetter]
+    routes: Mapping[TableName, pa.StringArray] = field(default_factory=lambda: NO_ROUTES)
+    give_back: Callable[[], None] = lambda: None
+    note: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Give the quota back where what stands below fails to put them; note how they could be read where it does not."""
+        try:
+            yield
+        except BaseException:
+            self.give_back()
+            raise
+        self.note()
 
 
 def _open(kind: str, sent: Sent) -> Opened:
@@ -289,12 +371,20 @@ def _went_out(counts: Iterable[Count], unit: Unit) -> int:
     return sum(one.went_out for one in counts if one.unit == unit)
 
 
-def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Mapping[str, int]) -> tuple[Count, ...]:
+def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Counter[str], beyond: Mapping[str, int]) -> tuple[Count, ...]:
     batches = [batch for part in sifted for batch in part.batches]
     events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
-    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted)
+    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted) + sum(beyond.values())
     by_rule = Counter(dropped)
     for batch in batches:
         by_rule.update(batch.dropped)
-    of_events = Count("collect", "events", came_in + sum(dropped.values()), events, dict(by_rule), joined=joined, dead=dead)
+    of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
     return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
+
+
+def _routes(batches: Sequence[Batch]) -> Mapping[TableName, pa.StringArray]:
+    if all(batch.routes is None for batch in batches):
+        return NO_ROUTES
+    nothing = (pa.nulls(batch.logs.num_rows, pa.string()) for batch in batches)
+    words: pa.StringArray = pa.concat_arrays([none if batch.routes is None else batch.routes for batch, none in zip(batches, nothing, strict=True)])
+    return {"logs": words} if len(words) else NO_ROUTES

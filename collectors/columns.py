@@ -4,10 +4,11 @@ Everything works on whole columns (``pyarrow.compute``); a value is only looked 
 """
 
 import ipaddress
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,6 +45,9 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
         "FINER": "TRACE",
         "FINEST": "TRACE",
         "VERBOSE": "DEBUG",
+        "HTTP": "INFO",
+        "SILLY": "TRACE",
+        "DPANIC": "FATAL",
         "TRACEBACK": "ERROR",
         "EXCEPTION": "ERROR",
         "FAILURE": "ERROR",
@@ -69,6 +73,9 @@ LEVELS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """What libraries call their levels; numbers from 0 to 7 are syslog's (and GELF's), from 10 to 60 pino's and bunyan's."""
+
+_STEPS: Final = re.compile(r"(?<=[A-Z])[+-][0-9]{1,3}$")
+"""What Go's slog writes behind a level for one that lies between two: ``INFO+2``."""
 
 ANY: Final = "*"
 """Stands for all other words."""
@@ -102,10 +109,19 @@ def _checked(texts: AnyArray, pattern: str, kind: pa.DataType) -> tuple[AnyArray
     return pc.if_else(good, texts, None).cast(kind), pc.invert(good)
 
 
-def decoded(texts: AnyArray) -> AnyArray:
-    """Undo the percent-encoding of a URL in each different text."""
+def decoded(texts: AnyArray, *, plus: bool = False) -> AnyArray:
+    """Undo the percent-encoding of a URL in each different text; with ``plus``, a plus sign is a blank."""
     coded = texts.dictionary_encode()
-    return pa.array([None if text is None else unquote(str(text)) for text in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    undo = unquote_plus if plus else unquote
+    return pa.array([None if text is None else undo(str(text)) for text in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+
+
+def worded(texts: AnyArray, words: Sequence[tuple[str, str]]) -> AnyArray:
+    """Put other words in the place of the log's own; ``*`` stands for those that are not among them, which stay without it."""
+    found = pc.index_in(texts, pa.array([word for word, _ in words], pa.string()))
+    named = pa.array([other for _, other in words], pa.string()).take(found)
+    rest = dict(words).get(ANY)
+    return pc.coalesce(named, texts if rest is None else pc.if_else(pc.is_valid(texts), rest, None))
 
 
 def to_keyword(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
@@ -129,10 +145,16 @@ def to_trace_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Bring trace ids to 32 hex digits; X-Ray's and those of load balancers (``Root=1-...``) as whole columns, others one by one."""
     hexes = _hex(texts, _HEX32)
     if pc.any(hexes, min_count=0).as_py():
-        return _mended(texts, texts, hexes, normal_trace_id)
+        return _mended(texts, texts, hexes, _trace_id)
     short = pc.if_else(pc.starts_with(texts, "Root="), pc.utf8_slice_codeunits(texts, len("Root=")), texts)
     joined = pc.binary_join_element_wise(pc.utf8_slice_codeunits(short, 2, 10), pc.utf8_slice_codeunits(short, 11), "")
-    return _mended(texts, joined, pc.match_substring_regex(short, _XRAY_ID), normal_trace_id)
+    return _mended(texts, joined, pc.match_substring_regex(short, _XRAY_ID), _trace_id)
+
+
+def _trace_id(text: str) -> str | None:
+    """Read one id; one of 64 bits, as Zipkin's libraries write them, is the right half of one of 128 (https://github.com/openzipkin/b3-propagation#traceid)."""
+    half = normal_span_id(text)
+    return half.rjust(32, "0") if half else normal_trace_id(text)
 
 
 def to_span_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
@@ -163,7 +185,7 @@ CASTS: Final[Mapping[str, Cast]] = MappingProxyType(
 def to_severity(texts: AnyArray, own: Mapping[str, str] = NO_WORDS) -> tuple[AnyArray, AnyArray]:
     """Bring level words and numbers to the six severities and OpenTelemetry's numbers; what is none is left out. ``own`` are the words of the format, in capitals."""
     coded = texts.dictionary_encode()
-    asked = [str(word).strip().strip("[]").upper() for word in coded.dictionary.to_pylist()]
+    asked = [_STEPS.sub("", str(word).strip().strip("[]").upper()) for word in coded.dictionary.to_pylist()]
     words = [own.get(word, LEVELS.get(word, own.get(ANY))) or None for word in asked]
     indices = coded.indices
     numbers = [SEVERITIES[word] if word else None for word in words]

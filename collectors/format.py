@@ -23,14 +23,17 @@ COLUMN_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(
 SPLIT_TYPES: Final = ("address", "address_port", "request", "url")
 """A column of these types becomes several fields: see ``collectors.splits``."""
 
+INNER_FORMAT: Final = "log.inner_format"
+"""The attribute that says which format the line has that a message holds."""
+
 SPLIT_FIELDS: Final = "http.request.method, url.full, url.domain, url.path, url.query"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something; with ``decode`` they are percent-encoded as in a URL.
+    """What a source column becomes: a ``field`` of the schema or an ``attribute``; numbers times ``scale``; texts in ``nulls`` are none, others must be in ``one_of``, if it says something; with ``decode`` they are percent-encoded as in a URL, and with ``plus`` a plus sign is a blank.
 
-    Of what is an address or else a host's name, names become the attribute ``host``.
+    Of what is an address or else a host's name, names become the attribute ``host``. ``words`` are the log's own words and what they become (``*``: all others); without ``*`` the others stay.
     """
 
     source: str
@@ -42,7 +45,9 @@ class Column:
     port: str = ""
     one_of: tuple[str, ...] = ()
     decode: bool = False
+    plus: bool = False
     host: str = ""
+    words: tuple[tuple[str, str], ...] = ()
 
     @property
     def target(self) -> str:
@@ -79,11 +84,13 @@ class Format:
     rank: int = 50
     time_sources: tuple[str, ...] = ()
     time_form: str = "auto"
-    severity_source: str = ""
+    time_else: str = ""
+    severity_sources: tuple[str, ...] = ()
     severity_from_status: bool = False
     severity_form: str = "word"
     severity_words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     message: str = "line"
+    inner: bool = False
     names: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tests: tuple[FormatTest, ...] = ()
@@ -93,7 +100,7 @@ class Format:
     def sources(self) -> tuple[str, ...]:
         """What the reader must find: the sources of the columns, of the time, the severity and the message, each once."""
         message = "" if self.message == "line" else self.message
-        named = (*(column.source for column in self.columns), *self.time_sources, self.severity_source, message)
+        named = (*(column.source for column in self.columns), *self.time_sources, self.time_else, *self.severity_sources, message)
         return tuple(dict.fromkeys(name for name in named if name))
 
 
@@ -121,7 +128,8 @@ class FormatSet:
         """Answer the attributes that the formats declare, and their types."""
         found = [column for one in self for column in one.columns if column.attribute]
         hosts = {column.host: FieldType.KEYWORD for one in self for column in one.columns if column.host}
-        return {**hosts, **{column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}}
+        inner = {INNER_FORMAT: FieldType.KEYWORD} if any(one.inner for one in self) else {}
+        return {**hosts, **inner, **{column.attribute: COLUMN_TYPES.get(column.type, FieldType.KEYWORD) for column in found}}
 
 
 def ordered(formats: Iterable[Format]) -> FormatSet:

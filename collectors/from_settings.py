@@ -1,18 +1,28 @@
 """A collector as the settings say: the formats of ours and of the user's, the user's rules, limits, region."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from collectors.collector import Collector
+from collectors.collector import Collector, Summary
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
+from collectors.health import Health
+from collectors.meter import Meter
 from collectors.parse import parse_lines
+from collectors.reparse import Reparse, RewritesRows
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.steps import Work
-from firehose.delivery import DeliveryStream
+from firehose.delivery import DeadLetter, DeliveryStream
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
+from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
+from tailrace.stores import open_store
+
+REPLAY_PATIENCE_S: Final = 30.0
+"""How long a full spool is waited for while a dead letter is replayed."""
 
 
 def formats_from_settings(settings: Settings) -> FormatSet:
@@ -20,13 +30,33 @@ def formats_from_settings(settings: Settings) -> FormatSet:
     return load_formats(Path(settings.formats) if settings.formats else None)
 
 
-def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock) -> Collector:
-    """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong."""
-    formats = formats_from_settings(settings)
-    register.declare(formats.declared())
-    return Collector(stream, work_with(formats, register, load_rules(settings)), register, clock, settings.inflate_max_bytes, settings.region)
+def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock, *, keeps: bool = True) -> Collector:
+    """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong.
+
+    With ``keeps`` it writes what quotas counted and how formats read below the home folder; a Lambda function has no disk that stays.
+    """
+    formats, rules = formats_from_settings(settings), load_rules(settings)
+    register.declare({**rules.enrichment.declared(), **formats.declared()})
+    meter = Meter(rules.quotas, clock, settings.quotas_path if keeps else None) if rules.quotas else None
+    work = replace(work_with(formats, register, rules, meter), health=Health(HealthWriter(settings.health_path), clock) if keeps else None)
+    collector = Collector(stream, work, register, clock, settings.inflate_max_bytes, settings.region)
+    collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
+    return collector
 
 
-def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES) -> Work:
+def _replay_object(settings: Settings, collector: Collector, clock: Clock, letter: DeadLetter) -> Summary:
+    from collectors.sources.s3_from_settings import objects_from_settings  # boto3 takes 300 ms to import, and few replay
+
+    return objects_from_settings(settings, collector, clock, patience_s=REPLAY_PATIENCE_S).replay(letter)
+
+
+def work_with(formats: FormatSet, register: AttributeRegister, rules: Rules = NO_RULES, meter: Meter | None = None) -> Work:
     """Answer what the steps of a collector work with."""
-    return Work(partial(parse_lines, formats=formats, register=register), rules)
+    return Work(partial(parse_lines, formats=formats, register=register), rules, meter)
+
+
+def reparse_from_settings(settings: Settings, stream: RewritesRows, register: AttributeRegister, clock: Clock) -> Reparse:
+    """Make what reads stored rows again, with the formats and rules as their files are now."""
+    formats, rules = formats_from_settings(settings), load_rules(settings)
+    register.declare({**rules.enrichment.declared(), **formats.declared()})
+    return Reparse(open_store(settings), stream, work_with(formats, register, rules), clock)

@@ -1,27 +1,38 @@
-"""The Lambda function: a log group's subscription or a Kinesis stream calls it, and what comes in goes to Amazon Data Firehose.
+"""The Lambda function: a log group's subscription, a Kinesis stream or notifications of S3 call it, and what comes in goes to Amazon Data Firehose.
 
 Handler path: ``collectors.handler.lambda_handler``. A subscription's call fails where the delivery fails, and Lambda tries it again. A Kinesis batch
 is delivered together; where that fails the answer names its first record (``ReportBatchItemFailures`` must be on in the event source mapping), and Lambda sends it
 and those after it again. What was delivered already then comes again: at least once, with the same event ids.
+
+Notifications of S3 come directly, by SNS, by EventBridge or by a queue, and the objects that they name are read. Of a queue's batch the answer names the messages that must come again (the same
+setting); for the others the call fails where trying again may help, and what cannot be read is a dead letter.
+
+In Lambda the formats are read and the client is made when the module is imported: that time is before the first call, and the function has a whole CPU then.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from collectors.collector import Collector, Summary
 from collectors.envelopes.lambda_event import Payload, payloads
+from collectors.envelopes.s3_event import Message, is_notification, queue_messages
 from collectors.envelopes.tolerant_json import as_text
 from collectors.from_settings import collector_from_settings
+from collectors.sources.s3_from_settings import notices_from_settings
+from collectors.sources.s3_notices import S3Notices
 from firehose.delivery import DeadLetter, DeliveryStream
 from firehose.sinks.amazon_firehose import AmazonFirehose, Boto3Records
 from tailrace import aws
 from tailrace.clock import SystemClock
-from tailrace.errors import DecodeError, DeliveryError, SettingError
+from tailrace.errors import DecodeError, DeliveryError, SettingError, TransientError
 from tailrace.fields import AttributeRegister
-from tailrace.settings import Settings, load
+from tailrace.settings import Settings, environment, load
+
+IN_LAMBDA: Final = "AWS_LAMBDA_FUNCTION_NAME"
+"""The variable that Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +46,9 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
 @cache
 def _handler() -> "Handler":
     settings = load().settings
-    register = AttributeRegister()  # what it learns are types of this container, which has no disk to keep them on
-    return Handler(collector_from_settings(settings, stream_from_settings(settings), register, SystemClock()))
+    register, clock = AttributeRegister(), SystemClock()  # what the register learns are types of this container, which has no disk to keep them on
+    collector = collector_from_settings(settings, stream_from_settings(settings), register, clock, keeps=False)
+    return Handler(collector, notices_from_settings(settings, collector, clock, patience_s=0))
 
 
 def stream_from_settings(settings: Settings) -> DeliveryStream:
@@ -48,21 +60,39 @@ def stream_from_settings(settings: Settings) -> DeliveryStream:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Collects events with a collector."""
+    """Collects events with a collector, and the objects that notifications name."""
 
     collector: Collector
+    notices: S3Notices
 
     def __call__(self, event: object) -> dict[str, Any]:
         """Answer what became of an event, and the records to send again."""
+        if messages := queue_messages(event):
+            return self._queue(messages)
+        if is_notification(event):
+            outcome = self.notices.take(Message("", as_text(event)), "lambda")
+            if outcome.later:
+                raise TransientError(outcome.later)
+            return _answer(outcome.summary)
         try:
             found = payloads(event)
         except DecodeError as error:
             summary = self.collector.collect_dead("lambda", [DeadLetter("payload", str(error), as_text(event).encode(), {"envelope": "lambda"})])
-            return _answer(summary, "")
+            return _answer(summary)
         try:
-            return _answer(self.collector.collect_payloads([payload.data for payload in found], found[0].source), "")
+            return _answer(self.collector.collect_payloads([payload.data for payload in found], found[0].source))
         except DeliveryError as error:
-            return _answer(Summary(), _failed(found[0], error))
+            return _answer(Summary(), [_failed(found[0], error)])
+
+    def _queue(self, messages: Sequence[Message]) -> dict[str, Any]:
+        summary, failed = Summary(), list[str]()
+        for message in messages:
+            outcome = self.notices.take(message, "sqs")
+            summary += outcome.summary
+            if outcome.later:
+                logger.warning("message %s comes again: %s", message.id, outcome.later)
+                failed.append(message.id)
+        return _answer(summary, failed)
 
 
 def _failed(first: Payload, error: DeliveryError) -> str:
@@ -72,8 +102,12 @@ def _failed(first: Payload, error: DeliveryError) -> str:
     return first.sequence_number
 
 
-def _answer(summary: Summary, failed: str) -> dict[str, Any]:
-    failures: list[Mapping[str, str]] = [{"itemIdentifier": failed}] if failed else []
+def _answer(summary: Summary, failed: Sequence[str] = ()) -> dict[str, Any]:
+    failures: list[Mapping[str, str]] = [{"itemIdentifier": identifier} for identifier in failed]
     counts = {field.name: getattr(summary, field.name) for field in fields(summary)} | {"dead": len(summary.dead)}
     logger.info("collected %s", counts)
     return {"batchItemFailures": failures, "counts": counts}
+
+
+if IN_LAMBDA in environment():
+    _handler()

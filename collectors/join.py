@@ -1,10 +1,11 @@
-r"""Lines of one event put together again: stack traces of Java, Python, Node, Go, .NET and Ruby, and JSON that was printed over several lines.
+r"""Lines of one event put together again: stack traces of Java, Python, Node, Go, .NET, Ruby and PHP, JSON that was printed over several lines, and lines that a container runtime cut.
 
 A line that is indented, or that is how a trace goes on (``Caused by:``, ``... 12 more``, ``goroutine 1 [running]:``, a closing brace), belongs to the line before it; the head of a trace (``Traceback``,
 ``java.lang.IllegalStateException: ...``) does where the line before it tells of an error; the last line of Python's trace does behind its indented ones. An event keeps the id and the time of its first
-line; the others are counted as joined.
+line; the others are counted as joined. Of lines that a container runtime wrapped (``collectors.container_lines``) what the application wrote is looked at, stream by stream.
 
-What is put together stands in one run of lines: a payload, or a piece of a file. A trace that is cut by the end of a payload stays cut: only a process that keeps state could know.
+What is put together stands in one run of lines: a payload, or a piece of a file. A trace that is cut by the end of a payload stays cut: only a process that keeps state could know, as
+``collectors.sources.tail_files`` does, which hands over whole events.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, first_bytes
+from collectors.container_lines import Wrapped, put_together, wrapped
 from collectors.lines import Lines
 from tailrace.clock import US_PER_S
 
@@ -26,15 +28,23 @@ TOGETHER_US: Final = US_PER_S
 
 _GOES_ON: Final = (
     r"^(?:[ \t]+\S|Caused by: |Suppressed: |\.\.\. [0-9]+ (?:more|common frames)|-+ End of |goroutine [0-9]+ \[|During handling of the above exception|"
-    r"The above exception was the direct cause|[}\])]+[,;]?[ \t]*$)"
+    r"The above exception was the direct cause|[}\])]+[,;]?[ \t]*$|#[0-9]+ (?:\S+\([0-9]+\): |\[internal function\]|\{main\}$)|Stack trace:$|/\S+:[0-9]+:in [`'][^']*'$)"
 )
-_GOES_ON_FIRST: Final = np.isin(np.arange(256), np.frombuffer(b" \tCS.-gDT}])", np.uint8))
+_GOES_ON_FIRST: Final = np.isin(np.arange(256), np.frombuffer(b" \tCS.-gDT}])#/", np.uint8))
 """Whether a line that begins with a byte may match ``_GOES_ON``; most runs have no such line, and to see that costs a tenth of asking for the pattern."""
 
 _HEAD: Final = (
     r"^(?:Traceback \(most recent call last\):|(?:Exception in thread \"[^\"]*\" )?(?:[a-z][a-zA-Z0-9_]*\.)+[A-Z][A-Za-z0-9_$]*(?:Exception|Error|Throwable)\b|"
     r"(?:Uncaught )?[A-Z][A-Za-z]*Error: |System\.[A-Za-z.]*Exception: )"
 )
+_AFTER_INDENTED: Final = r"^(?:(?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z]*)?(?:Exception|Error)(?: \[[A-Z_]+\])?: )"
+"""The head of a trace behind the lines that a failure begins with: ``fail: Shop.Cart[0]`` of .NET, the line of source that Node shows."""
+
+_FRAME: Final = r"^[ \t]+(?:at |File \"|from |\.\.\.)"
+_GO_CALL: Final = r"^(?:created by )?[\w./*()\-]+\.[\w.*()\[\]\-]+(?:\(.*\)| in goroutine [0-9]+)?$"
+_GO_PLACE: Final = r"^\t/?\S+:[0-9]+(?: \+0x[0-9a-f]+)?$"
+_GO_SIGNAL: Final = r"^\[signal [A-Z]+"
+_GO_EXIT: Final = r"^exit status [0-9]+$"
 _CHAIN: Final = r"^(?:During handling of the above exception|The above exception was the direct cause)"
 _TELLS_OF_AN_ERROR: Final = r"(?i)\b(?:error|exception|critical|fatal|severe|warn|warning|failed|panic)\b"
 _LAST: Final = r"^(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Exception|Warning|Interrupt|Exit|Failure|Iteration|Group)(?::.*)?$"
@@ -42,19 +52,45 @@ _LAST: Final = r"^(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Except
 
 def join_lines(lines: Lines) -> Lines:
     """Answer the events of a run of lines: as many, or fewer."""
-    goes_on = _belonging(lines.text)
-    if goes_on is None:
-        return lines
-    goes_on &= _soon(lines)
-    goes_on[0] = False
-    starts = np.flatnonzero(~goes_on)
-    starts = _capped(starts, len(lines))
+    parts = wrapped(lines.text)
+    starts = first_lines(lines, parts)
     if len(starts) == len(lines):
         return lines
     offsets = pa.array(np.append(starts, len(lines)), pa.int32())
-    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, lines.text), "\n")
+    texts: pa.StringArray = pc.binary_join(pa.ListArray.from_arrays(offsets, lines.text), "\n") if parts is None else put_together(parts, starts)
     firsts = pa.array(starts)
     return replace(lines, text=texts, event_id=lines.event_id.take(firsts), event_time=lines.event_time.take(firsts))
+
+
+def first_lines(lines: Lines, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Answer the numbers of the lines with which an event begins; ``parts`` are lines of containers, taken apart."""
+    goes_on = _belonging_in(lines.text, parts)
+    if goes_on is None:
+        return np.arange(len(lines))
+    goes_on &= _soon(lines)
+    goes_on[0] = False
+    return _capped(np.flatnonzero(~goes_on), len(lines))
+
+
+def last_first(texts: AnyArray) -> int:
+    """Answer the number of the line with which the last event of some lines begins; the head of a trace is part of one already where its other lines are not there yet."""
+    if not len(texts):
+        return 0
+    parts = wrapped(texts)
+    goes_on = _belonging_in(texts, parts)
+    goes_on = _heads(texts if parts is None else parts.shown, np.zeros(len(texts), bool)) if goes_on is None else goes_on
+    goes_on[0] = False
+    return int(np.flatnonzero(~goes_on)[-1])
+
+
+def _belonging_in(texts: AnyArray, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+    """Find the lines that belong to the one before; those of containers: pieces of one line, and lines of one event, both of one stream."""
+    if parts is None:
+        return _belonging(texts)
+    belonging = _belonging(parts.shown)
+    goes_on = _after(parts.goes_on) if belonging is None else _after(parts.goes_on) | (belonging & ~_after(parts.goes_on))
+    stream = parts.stream.to_numpy(zero_copy_only=False)
+    return goes_on & np.append(np.zeros(1, bool), stream[1:] == stream[:-1]) if goes_on.any() else None
 
 
 def _belonging(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
@@ -64,11 +100,25 @@ def _belonging(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] |
     goes_on = _matching(texts, _GOES_ON)
     if not goes_on.any():
         return None
-    heads = _matching(texts, _HEAD)
-    if heads.any():
-        goes_on |= heads & _after((_matching(texts, _TELLS_OF_AN_ERROR) & ~goes_on) | _matching(texts, _CHAIN))
+    goes_on |= _heads(texts, goes_on)
     indented = goes_on & _matching(texts, r"^[ \t]")
-    return goes_on | (_after(indented) & _matching(texts, _LAST))
+    goes_on |= _after(indented & ~_matching(texts, _FRAME)) & _matching(texts, _AFTER_INDENTED)
+    return goes_on | (_after(indented) & _matching(texts, _LAST)) | _of_go(texts)
+
+
+def _of_go(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Find the calls of a trace of Go, each with its place behind it, and what stands before and behind the trace."""
+    routines, places = _matching(texts, r"^goroutine [0-9]+ \["), _matching(texts, _GO_PLACE)
+    if not (routines.any() or places.any()):
+        return routines
+    calls = np.append(places[1:], np.zeros(1, bool)) & _matching(texts, _GO_CALL)
+    before = np.append(routines[1:], np.zeros(1, bool)) & _matching(texts, _GO_SIGNAL)
+    return calls | before | (_after(places) & _matching(texts, _GO_EXIT))
+
+
+def _heads(texts: AnyArray, goes_on: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    heads = _matching(texts, _HEAD)
+    return heads & _after((_matching(texts, _TELLS_OF_AN_ERROR) & ~goes_on) | _matching(texts, _CHAIN)) if heads.any() else heads
 
 
 def _matching(texts: AnyArray, pattern: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

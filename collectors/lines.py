@@ -23,6 +23,13 @@ class Origin:
     service: str = ""
     format: str = ""
     """The name of the format, where the user said it; empty: detect it."""
+    ledger: str = ""
+    """The name in the ledger where ``source`` names too small a thing to be counted by itself (an object of a bucket); empty: ``source``."""
+
+    @property
+    def counted_as(self) -> str:
+        """Under which name it is in the ledger."""
+        return self.ledger or self.source
 
 
 @dataclass(frozen=True, slots=True)

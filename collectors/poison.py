@@ -50,7 +50,8 @@ def sift(lines: Lines, work: Work) -> Sifted:
                 middle = len(part) // 2
                 waiting += [slice_lines(part, middle, len(part)), slice_lines(part, 0, middle)]
             else:
-                dead += _letters(part, error)
+                reason = f"the parser raised {type(error).__name__}: {str(error)[:200]}"
+                dead += letters_of(part, reason, traceback_hash=traceback_hash(error))
     return Sifted(tuple(batches), tuple(dead))
 
 
@@ -60,10 +61,10 @@ def traceback_hash(error: BaseException) -> str:
     return hashlib.blake2b("\n".join([type(error).__name__, *places]).encode(), digest_size=8).hexdigest()
 
 
-def _letters(lines: Lines, error: Exception) -> Iterator[DeadLetter]:
-    reason = f"the parser raised {type(error).__name__}: {str(error)[:200]}"
+def letters_of(lines: Lines, reason: str, **detail: str) -> Iterator[DeadLetter]:
+    """Answer a dead letter for each line, with what it takes to collect it again."""
     shared = {name: value for name, value in asdict(lines.origin).items() if value}
-    shared |= {"envelope": LINE, "traceback_hash": traceback_hash(error), "received_us": str(lines.received_us)}
+    shared |= {"envelope": LINE, "received_us": str(lines.received_us), **detail}
     shared |= {"whole": "true"} if lines.whole else {}
     times, known = lines.event_time.cast(pa.int64()).to_pylist(), by_event_id(lines.known)
     for text, event_id, time_us in zip(lines.text.to_pylist(), lines.event_id.to_pylist(), times, strict=True):

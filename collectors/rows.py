@@ -1,6 +1,6 @@
 """The rows of lines of one format: what a reader found, in the columns of the schema."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
 from collectors.attributes import json_objects
-from collectors.columns import CASTS, decoded, level_of_priority, severity_of_status, severity_of_threshold, to_severity
+from collectors.columns import CASTS, decoded, level_of_priority, severity_of_status, severity_of_threshold, to_severity, worded
 from collectors.format import COLUMN_TYPES, SPLIT_TYPES, Column, Format
 from collectors.lines import Lines
 from collectors.readers import READERS
@@ -43,6 +43,8 @@ class Rows:
     joined: int
     types: Mapping[str, FieldType]
     kept: "np.ndarray[tuple[int], np.dtype[np.bool_]] | None" = None
+    names: frozenset[str] = frozenset()
+    """Names of the attributes that lines have."""
 
 
 def rows_of(one: Format, lines: Lines) -> Rows:
@@ -56,15 +58,17 @@ def rows_of(one: Format, lines: Lines) -> Rows:
     _add_time(work, one, found)
     _add_severity(work, one, found)
     table = _table(work, one, found)
+    names = frozenset(name for name, (_, values) in work.attributes.items() if values.null_count < len(values)) | found.types.keys()
     if found.headers is None or not pc.any(found.headers).as_py():
-        return Rows(table, 0, found.types)
+        return Rows(table, 0, found.types, names=names)
     kept = pc.invert(found.headers)
-    return Rows(table.filter(kept), pc.sum(found.headers).as_py(), found.types, np.asarray(kept.to_numpy(zero_copy_only=False), dtype=bool))
+    return Rows(table.filter(kept), pc.sum(found.headers).as_py(), found.types, np.asarray(kept.to_numpy(zero_copy_only=False), dtype=bool), names)
 
 
 def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: Fields) -> None:
     texts = _without(texts, [text for text in column.nulls if text not in found.nulls])
-    texts = decoded(texts.cast(pa.string())) if column.decode else texts
+    texts = decoded(texts.cast(pa.string()), plus=column.plus) if column.decode else texts
+    texts = worded(texts.cast(pa.string()), column.words) if column.words else texts
     if texts.null_count == len(texts):
         return
     if column.type in SPLIT_TYPES:
@@ -81,7 +85,9 @@ def _take_up(work: _Work, one: Format, column: Column, texts: AnyArray, found: F
         known = work.fields.get(column.field)
         work.fields[column.field] = values if known is None else pc.coalesce(known, values)
     elif column.attribute:
-        work.attributes[column.attribute] = (COLUMN_TYPES.get(column.type, FieldType.KEYWORD), values)
+        kind = COLUMN_TYPES.get(column.type, FieldType.KEYWORD)
+        before = work.attributes.get(column.attribute)
+        work.attributes[column.attribute] = (kind, values if before is None or before[0] is not kind else pc.coalesce(before[1], values))
 
 
 def _one_of(column: Column, texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
@@ -128,7 +134,7 @@ def _type_of(name: str) -> str:
 
 def _take_up_unnamed(work: _Work, one: Format, found: Fields) -> None:
     """Keep what the format does not name: fields beyond its last, columns of a header that are unknown."""
-    named = {column.source for column in one.columns} | {*one.time_sources, one.severity_source, one.message}
+    named = {column.source for column in one.columns} | {*one.time_sources, one.time_else, *one.severity_sources, one.message}
     for name, values in found.columns.items():
         if name not in named:
             kept = values if "-" in found.nulls else pc.if_else(pc.equal(values, "-"), None, values)
@@ -142,37 +148,45 @@ def _add_time(work: _Work, one: Format, found: Fields) -> None:
         texts = [found.columns[name] for name in one.time_sources]
         joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ", null_handling="emit_null")
         times = pc.coalesce(times, to_time(joined, one.time_form, work.lines.received_us))
+    if times.null_count and one.time_else in found.columns:
+        times = pc.coalesce(times, to_time(found.columns[one.time_else].cast(pa.string()), "auto", work.lines.received_us))
     if times.null_count:
         times = pc.fill_null(times, pa.scalar(work.lines.received_us, pa.int64()).cast(TIME))
     work.fields["@timestamp"] = times
 
 
 def _add_severity(work: _Work, one: Format, found: Fields) -> None:
-    texts = found.columns.get(one.severity_source)
+    sources = [name for name in one.severity_sources if name in found.columns]
+    texts = _first_of([found.columns[name] for name in sources])
     if texts is not None and one.severity_form == "priority":
         texts = level_of_priority(texts)
     if texts is not None and one.severity_form == "threshold":
         texts = severity_of_threshold(texts, one.severity_words)
     if one.severity_from_status and "http.response.status_code" in work.fields:
         texts = severity_of_status(work.fields["http.response.status_code"])
-    if texts is None and "severity_text" in one.constants:
-        texts = _constant(one.constants["severity_text"], pa.string(), len(work.lines))
-    if texts is None:
-        return
-    texts = texts.cast(pa.string())
-    words, numbers = to_severity(texts, one.severity_words)
-    if words.null_count > texts.null_count and one.reader == "json":
-        name = found.names.get(one.severity_source, one.severity_source)
-        work.attributes[name] = (FieldType.KEYWORD, pc.if_else(pc.is_null(words), texts, None))
-    work.fields["severity_text"], work.fields["severity_number"] = words, numbers
+    if texts is not None:
+        texts = texts.cast(pa.string())
+        words, numbers = to_severity(texts, one.severity_words)
+        if words.null_count > texts.null_count and sources and one.reader == "json":
+            name = found.names.get(sources[0], sources[0])
+            work.attributes[name] = (FieldType.KEYWORD, pc.if_else(pc.is_null(words), texts, None))
+        work.fields["severity_text"], work.fields["severity_number"] = words, numbers
+    if constant := one.constants.get("severity_text"):
+        words = work.fields.get("severity_text", pa.nulls(len(work.lines), pa.string()))
+        words = pc.if_else(pc.and_(pc.is_null(words), pc.is_null(found.reason)), constant, words)
+        work.fields["severity_text"], work.fields["severity_number"] = to_severity(words)
+
+
+def _first_of(columns: Sequence[AnyArray]) -> AnyArray | None:
+    if len(columns) < 2:
+        return columns[0] if columns else None
+    return pc.coalesce(*(column.cast(pa.string()) for column in columns))
 
 
 def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
     lines, origin = work.lines, work.lines.origin
     given: dict[str, AnyArray | str] = {
         "event_id": lines.event_id,
-        "cloud.account.id": origin.account,
-        "cloud.region": origin.region,
         "aws.log.group.name": origin.log_group,
         "aws.log.stream.name": origin.log_stream,
         "log.format": one.name,
@@ -180,7 +194,8 @@ def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
         "stream.name": origin.stream,
     }
     own: dict[str, AnyArray | str | int] = {**one.constants, **work.fields, **given, "revision": 0, "observed_timestamp": lines.received_us}
-    for name, value in (("service.name", origin.service), ("host.name", origin.host)):
+    known_of_origin = (("service.name", origin.service), ("host.name", origin.host), ("cloud.account.id", origin.account), ("cloud.region", origin.region))
+    for name, value in known_of_origin:
         if value:
             known = own.get(name)
             own[name] = value if known is None or isinstance(known, str | int) else pc.fill_null(known, value)
@@ -207,11 +222,15 @@ def _constant(value: str | int | None, kind: pa.DataType, length: int) -> AnyArr
 
 
 def _message(work: _Work, one: Format, found: Fields) -> tuple[AnyArray, AnyArray | str]:
-    """Answer the message, and the line where the message is not the line. A line that could not be read is its own message; so is one without the member that is the message."""
+    """Answer the message, and the line where the message is not the line. A line that could not be read is its own message; so is one without the member that is the message.
+
+    What a column of the same source takes for nothing is no message either.
+    """
     text: AnyArray = work.lines.text
     if one.message == "line" or one.message not in found.columns:
         return text, ""
-    values = found.columns[one.message].cast(pa.string())
+    nulls = [text for column in one.columns if column.source == one.message for text in column.nulls]
+    values = _without(found.columns[one.message].cast(pa.string()), nulls)
     if not values.null_count:
         return values, text
     return pc.coalesce(values, text), pc.if_else(pc.is_valid(values), text, None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from collectors.lines import Lines, Origin
@@ -17,6 +18,12 @@ def slice_lines(lines: Lines, start: int, stop: int) -> Lines:
         event_id=lines.event_id.slice(start, length),
         event_time=lines.event_time.slice(start, length),
     )
+
+
+def take_lines(lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Lines:
+    """Answer the lines of some numbers."""
+    at = pa.array(numbers, pa.int64())
+    return replace(lines, text=lines.text.take(at), event_id=lines.event_id.take(at), event_time=lines.event_time.take(at))
 
 
 def merged(runs: Iterable[Lines]) -> list[Lines]:

@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from collectors.health import Health
 from collectors.join import join_lines
 from collectors.known import completed
 from collectors.lines import Lines
+from collectors.meter import Meter
 from collectors.metrics import redaction_metrics
 from collectors.rules.enrich import enrich as with_knowledge
 from collectors.rules.measure import measured
+from collectors.rules.route import route as routed
 from collectors.rules.rule_file import NO_RULES, Rules
 from collectors.rules.sample import sample as sampled
 from collectors.runs import merged
@@ -44,6 +47,16 @@ class Parsed(Protocol):
         ...
 
 
+@runtime_checkable
+class NamesFields(Protocol):
+    """What a parser answers that tells which attributes lines have, by format."""
+
+    @property
+    def seen(self) -> Mapping[str, frozenset[str]]:
+        """Names of attributes by format."""
+        ...
+
+
 DOCUMENTS: Final = "app.json"
 """The format of what clients write to an index: each is an event, whatever it looks like."""
 
@@ -59,14 +72,19 @@ class Batch:
     metrics: pa.Table
     joined: int = 0
     dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    seen: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    routes: pa.StringArray | None = None
+    """For each row the sinks that it is meant for, as ``firehose.routes`` says it; ``None``: all rows go to all."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What the steps work with: the parsers, and the user's rules."""
+    """What the steps work with: the parsers, the user's rules, what measures sources against their quotas, and what keeps the health of formats."""
 
     parse_lines: ParseLines
     rules: Rules = NO_RULES
+    meter: Meter | None = None
+    health: Health | None = None
 
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:
@@ -80,7 +98,8 @@ Step = Callable[[Batch, Work], Batch]
 def parse(batch: Batch, work: Work) -> Batch:
     """Find the format of the lines and read them: columns, severity, trace ids, attributes."""
     parsed = work.parse_lines(batch.lines)
-    return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined)
+    seen = parsed.seen if isinstance(parsed, NamesFields) else batch.seen
+    return replace(batch, logs=parsed.logs, metrics=parsed.metrics, joined=parsed.joined, seen=seen)
 
 
 def complete(batch: Batch, work: Work) -> Batch:
@@ -106,6 +125,11 @@ def sample(batch: Batch, work: Work) -> Batch:
     return replace(batch, logs=logs, dropped=dropped)
 
 
+def route(batch: Batch, work: Work) -> Batch:
+    """Say which sinks the rows are meant for."""
+    return replace(batch, routes=routed(batch.logs, work.rules.routes))
+
+
 def redact(batch: Batch, work: Work) -> Batch:
     """Take out personal data and secrets; how many is a metric of the source."""
     logs, counts = work.rules.redactor.redact(batch.logs)
@@ -123,13 +147,15 @@ def reconcile(batch: Batch, work: Work) -> Batch:
         raise StateError(f"{len(batch.lines)} lines became {batch.logs.num_rows} rows and {batch.joined} parts of rows, and {dropped} were dropped")
     if batch.logs.schema != arrow_schema("logs") or batch.metrics.schema != arrow_schema("metrics"):
         raise StateError("rows are not in the schema")
+    if batch.routes is not None and len(batch.routes) != batch.logs.num_rows:
+        raise StateError(f"{batch.logs.num_rows} rows have {len(batch.routes)} routes")
     for table in (batch.logs, batch.metrics):
         if table["event_id"].null_count or table["event_time"].null_count:
             raise StateError("rows without an event id or a time")
     return batch
 
 
-STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, measure, sample, redact, reconcile)
+STEPS: Final[tuple[Step, ...]] = (parse, complete, enrich, measure, sample, route, redact, reconcile)
 
 
 def run_steps(lines: Lines, work: Work) -> Batch:

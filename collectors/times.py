@@ -1,9 +1,9 @@
 """Columns of texts become times: the forms that logs have. Nothing raises: what is no time is null.
 
-A form with ``%`` is one of strptime; fractions of a second are read by themselves (``%f``), and without a year (``%Y``, ``%y``) it is that of the receipt, or the one before.
+Forms with ``|`` between are tried one after another. A form with ``%`` is one of strptime; fractions of a second are read by themselves (``%f``), and without a year (``%Y``, ``%y``) it is that of the receipt, or the one before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
@@ -32,7 +32,21 @@ def to_time(texts: AnyArray, form: str, received_us: int) -> AnyArray:
 
 
 def _reader_of(form: str) -> Callable[[AnyArray, int], AnyArray]:
+    if "|" in form:
+        return _in_turn(form.split("|"))
     return _strptime(form) if "%" in form else _TIMES[form]
+
+
+def _in_turn(forms: Sequence[str]) -> Callable[[AnyArray, int], AnyArray]:
+    def read(texts: AnyArray, received_us: int) -> AnyArray:
+        times: AnyArray = pa.nulls(len(texts), TIME)
+        for form in forms:
+            left = pc.if_else(pc.is_null(times), texts, None)
+            if left.null_count < len(left):
+                times = pc.coalesce(times, to_time(left, form, received_us))
+        return times
+
+    return read
 
 
 def _strptime(form: str) -> Callable[[AnyArray, int], AnyArray]:

@@ -16,12 +16,14 @@ import pyarrow as pa
 from firehose.delivery import Count, DeadLetter, Delivery
 from firehose.frame import UNITS, Encoded, Hashes, encode
 from firehose.recent_ids import RecentIds, row_hashes
+from firehose.routes import only, tier_of
 from firehose.spool import Spool, Ticket
 from tailrace.errors import PermanentError, TransientError
 from tailrace.forms import arrow_schema
 from tailrace.schema import TableName
 
 MAX_DELIVERY_BYTES: Final = 1024 * 1024 * 1024
+AGAIN_RULE: Final = "put again for another sink"
 Masks = Mapping[TableName, npt.NDArray[np.bool_]]
 
 
@@ -47,13 +49,15 @@ class Admission:
         self._spool.commit(ticket)
 
     def put_again(self, letter: DeadLetter, received_us: int) -> None:
-        """Put the rows of a batch that a sink could not take, as if they were new: a sink that has them finds them by their ids."""
+        """Put the rows of a batch that a sink could not take, as if they were new, for sinks of its tier alone: the others had them, or were not meant to."""
         table = pa.ipc.open_stream(letter.body).read_all()
         name = next(name for name in UNITS if name == letter.detail.get("table"))
+        tier = tier_of(letter.detail.get("sink", ""))
+        routes: dict[TableName, pa.StringArray] = {name: pa.array([only(tier, AGAIN_RULE)] * table.num_rows, pa.string())} if tier else {}
         with self._spool.lock:
             self._undo(tuple(row_hashes({name: table}).values()))
         count = Count("collect", UNITS[name], table.num_rows, table.num_rows)
-        self.put(Delivery(letter.detail.get("source", ""), received_us, {name: table}, (count,)))
+        self.put(Delivery(letter.detail.get("source", ""), received_us, {name: table}, (count,), routes=routes))
 
     def _enqueue(self, delivery: Delivery, hashes: Mapping[TableName, Hashes], encoded: Encoded) -> Ticket:
         masks: Masks = {name: self._recent.admit(found) for name, found in hashes.items()}
@@ -90,6 +94,7 @@ def _faults(delivery: Delivery) -> Iterator[str]:
             yield f"{name} is not in the schema"
         elif table.column("event_id").null_count or table.column("event_time").null_count:
             yield f"{name} has rows without event_id or event_time"
+    yield from (f"the routes of {name} are not one a row" for name, routes in delivery.routes.items() if len(routes) != delivery.tables[name].num_rows)
     yield from (f"{one.hop} of {one.unit} does not add up" for one in delivery.counts if not one.balanced)
     for name, unit in UNITS.items():
         rows = delivery.tables[name].num_rows if name in delivery.tables else 0
@@ -99,4 +104,6 @@ def _faults(delivery: Delivery) -> Iterator[str]:
 
 
 def _without(delivery: Delivery, masks: Masks) -> Delivery:
-    return replace(delivery, tables={name: table.filter(pa.array(masks[name])) if name in masks else table for name, table in delivery.tables.items()})
+    tables = {name: table.filter(pa.array(masks[name])) if name in masks else table for name, table in delivery.tables.items()}
+    routes = {name: found.filter(pa.array(masks[name])) if name in masks else found for name, found in delivery.routes.items()}
+    return replace(delivery, tables=tables, routes=routes)

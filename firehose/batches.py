@@ -12,6 +12,7 @@ import pyarrow as pa
 from firehose.cursor import OutcomeRow
 from firehose.delivery import DeadLetter, Unit
 from firehose.frame import UNITS, Head, Position, Totals, decode_tables
+from firehose.routes import Tier
 from firehose.spool import Item
 from tailrace.clock import US_PER_MINUTE
 from tailrace.schema import TableName
@@ -44,6 +45,8 @@ class Batch:
     tables: dict[TableName, list[pa.Table]] = field(default_factory=dict)
     keys: dict[TableName, list[Key]] = field(default_factory=dict)
     lost: Counter[Key] = field(default_factory=Counter)
+    tier: Tier | None = None
+    """The tier of the sink that it is for: rows that are not meant for it are left out."""
 
     def add(self, item: Item) -> None:
         """Take up the next item of the spool."""
@@ -76,9 +79,9 @@ class Batch:
     def _add_rows(self, head: Head, body: bytes | None) -> None:
         keys = keys_of(head)
         if body is None:
-            self.lost.update({keys[table.name]: table.rows for table in head.tables if table.rows})
+            self.lost.update({keys[table.name]: left for table in head.tables if (left := table.rows - sum(table.withheld.get(self.tier or "", {}).values()))})
             return
-        for name, table in decode_tables(head, body).items():
+        for name, table in decode_tables(head, body, self.tier).items():
             self.tables.setdefault(name, []).append(table)
             self.keys.setdefault(name, []).append(keys[name])
             self.rows += table.num_rows
@@ -139,4 +142,16 @@ class Resends(Protocol):
 
     def resend(self, letter: DeadLetter) -> None:
         """Deliver it again; raises :class:`tailrace.errors.DeliveryError`."""
+        ...
+
+
+@runtime_checkable
+class Withdraws(Protocol):
+    """A sink that can take a row away whose newer revision lies elsewhere: in another hour of the lake, in another day's index."""
+
+    def withdraw(self, name: TableName, rows: pa.Table) -> None:
+        """Take rows away, named by event id and event time, that are of this revision or a lower one; rows that are not there are no error.
+
+        Raises :class:`tailrace.errors.DeliveryError`: call it again later.
+        """
         ...

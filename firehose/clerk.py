@@ -17,6 +17,7 @@ from firehose.cursor import Outcome
 from firehose.dead_letters import DeadLetters
 from firehose.disk import Probe, no_probe
 from firehose.frame import Head, Position, Totals, decode_dead
+from firehose.routes import tier_of
 from firehose.spool import Item, Spool
 from tailrace.errors import TransientError
 from tailrace.ledger import Key, LedgerWriter, Progress
@@ -215,15 +216,21 @@ def _count_head(counts: Counts, head: Head, sinks: Iterable[str]) -> None:
     minute = head.received_us - head.received_us % 60_000_000
     for one in head.counts:
         key = Key(head.source, minute, one.hop, "", one.unit)
-        _add(counts, key, came_in=one.came_in - sum(one.dropped.values()), out=one.went_out, joined=one.joined, dead=one.dead)
+        ruled = sum(one.dead_by.values())
+        _add(counts, key, came_in=one.came_in - sum(one.dropped.values()) - ruled, out=one.went_out, joined=one.joined, dead=one.dead - ruled)
         for rule, dropped in one.dropped.items():
             _add(counts, Key(head.source, minute, one.hop, "", one.unit, rule), came_in=dropped, dropped=dropped)
+        for rule, dead in one.dead_by.items():
+            _add(counts, Key(head.source, minute, one.hop, "", one.unit, rule), came_in=dead, dead=dead)
     units = keys_of(head)
     for table in head.tables:
         source, minute, unit = units[table.name]
         _add(counts, Key(source, minute, "spool", "", unit), came_in=table.rows + table.duplicates, out=table.rows, duplicate=table.duplicates)
         for sink in sinks if table.rows else ():
-            _add(counts, Key(source, minute, "deliver", sink, unit), came_in=table.rows)
+            kept_from = table.withheld.get(tier_of(sink) or "", {})
+            _add(counts, Key(source, minute, "deliver", sink, unit), came_in=table.rows - sum(kept_from.values()))
+            for rule, rows in kept_from.items():
+                _add(counts, Key(source, minute, "deliver", sink, unit, rule), came_in=rows, dropped=rows)
 
 
 def _count_outcomes(counts: Counts, sink: str, outcomes: Iterable[Outcome]) -> None:

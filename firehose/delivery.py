@@ -18,7 +18,7 @@ Unit = Literal["payloads", "events", "spans", "metrics"]
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What one hop of a collector did to a unit: in = out + dropped + joined + dead. ``dropped`` is by rule name."""
+    """What one hop of a collector did to a unit: in = out + dropped + joined + dead. ``dropped`` is by rule name; ``dead_by`` says of which of the dead letters a rule is the reason."""
 
     hop: Literal["decode", "collect"]
     unit: Unit
@@ -27,11 +27,12 @@ class Count:
     dropped: Mapping[str, int] = field(default_factory=dict)
     joined: int = 0
     dead: int = 0
+    dead_by: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def balanced(self) -> bool:
         """Whether nothing is unaccounted for."""
-        return self.came_in == self.went_out + sum(self.dropped.values()) + self.joined + self.dead
+        return self.came_in == self.went_out + sum(self.dropped.values()) + self.joined + self.dead and sum(self.dead_by.values()) <= self.dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Delivery:
 
     ``tables`` hold Arrow tables in ``tailrace.forms.arrow_schema``; ``event_id`` and ``event_time`` are never null there. The sum of
     ``went_out`` of the counts of unit events (spans, metrics) at hop ``collect`` is the number of rows of ``logs`` (``spans``, ``metrics``).
+    ``routes`` say for the rows of a table which sinks they are meant for (``firehose.routes``); a table that is not named goes to all.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Delivery:
     tables: Mapping[TableName, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
     counts: tuple[Count, ...] = ()
     dead: tuple[DeadLetter, ...] = ()
+    routes: Mapping[TableName, pa.StringArray] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class DeliveryStream(Protocol):

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import pyarrow as pa
 
 from firehose.admission import Admission
-from firehose.batches import Batch, Resends, Sink
+from firehose.batches import Batch, Resends, Sink, Withdraws
 from firehose.clerk import Clerk, Reports
 from firehose.cursor import Cursor, Outcome, SinkState, load
 from firehose.dead_letters import DeadLetters
@@ -33,6 +33,7 @@ from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import LedgerWriter, Progress
+from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores import open_store
 from tailrace.stores.port import ObjectStore
@@ -115,6 +116,15 @@ class LocalFirehose:
                 runner.sink.resend(letter)
                 return True
         return False
+
+    def withdraw(self, name: TableName, rows: pa.Table) -> None:
+        """Take rows away from every sink that they were meant for, because their newer revision, which is there, lies in another partition or index.
+
+        Raises :class:`tailrace.errors.DeliveryError` where a sink cannot do it now: call it again later.
+        """
+        for runner in sorted(self._runners, key=lambda one: one.sink.name == LAKE):  # the lake last: what is still there is found again
+            if isinstance(runner.sink, Withdraws):
+                runner.sink.withdraw(name, rows)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until everything that was put is in the lake, in all other sinks that are up, and in the ledger; answer whether it is."""
@@ -237,7 +247,9 @@ class LocalFirehose:
                 stream = pa.BufferOutputStream()
                 with pa.ipc.new_stream(stream, table.schema) as writer:
                     writer.write_table(table)
-                letters.append(DeadLetter("payload", reason, stream.getvalue().to_pybytes(), {"envelope": "arrow", "table": name, "source": source}))
+                letters.append(
+                    DeadLetter("payload", reason, stream.getvalue().to_pybytes(), {"envelope": "arrow", "table": name, "source": source, "sink": sink})
+                )
         place = f"{sink}-{self._spool.producer}-{batch.start.segment}-{batch.start.offset}"
         self.dead.write(place, letters, time_us=self._clock.now_us(), sink=sink)
 

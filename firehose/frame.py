@@ -26,6 +26,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from firehose.delivery import Count, DeadLetter, Delivery, Unit
+from firehose.routes import COLUMN, Tier, Withheld, meant_for, withheld
 from tailrace.forms import arrow_schema
 from tailrace.schema import TableName
 
@@ -74,12 +75,13 @@ NO_ROWS: Final = Totals()
 
 
 class TableHead(msgspec.Struct, array_like=True, frozen=True):
-    """One table of a frame: its name, its rows, the rows that were dropped as duplicates, and its bytes in the body."""
+    """One table of a frame: its name, its rows, the rows that were dropped as duplicates, its bytes in the body, and the rows that a tier of sinks does not get, by rule."""
 
     name: TableName
     rows: int
     duplicates: int
     size: int
+    withheld: Withheld = {}
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
@@ -131,8 +133,13 @@ class Lengths(NamedTuple):
 def encode(delivery: Delivery, hashes: Mapping[TableName, Hashes], duplicates: Mapping[TableName, int]) -> Encoded:
     """Encode what of a delivery was admitted; ``hashes`` are those of its rows, in their order."""
     names = [name for name in UNITS if name in delivery.tables]
-    streams = [_encode_table(delivery.tables[name]) if delivery.tables[name].num_rows else b"" for name in names]
-    tables = tuple(TableHead(name, delivery.tables[name].num_rows, duplicates.get(name, 0), len(stream)) for name, stream in zip(names, streams, strict=True))
+    streams = [_encode_table(_with_routes(delivery, name)) if delivery.tables[name].num_rows else b"" for name in names]
+    tables = tuple(
+        TableHead(
+            name, delivery.tables[name].num_rows, duplicates.get(name, 0), len(stream), withheld(delivery.routes[name]) if name in delivery.routes else {}
+        )
+        for name, stream in zip(names, streams, strict=True)
+    )
     letters = msgspec.msgpack.encode([_Letter(one.kind, one.reason, one.body, dict(one.detail)) for one in delivery.dead]) if delivery.dead else b""
     head = Head(delivery.source, delivery.received_us, delivery.counts, tables, len(delivery.dead))
     ids = b"".join(hashes[name].tobytes() for name in names if name in hashes)
@@ -175,14 +182,14 @@ def read_head(data: bytes) -> Head:
     return msgspec.json.decode(data, type=Head)
 
 
-def decode_tables(head: Head, body: bytes) -> dict[TableName, pa.Table]:
-    """Read the tables of a body, in the schema."""
+def decode_tables(head: Head, body: bytes, tier: Tier | None = None) -> dict[TableName, pa.Table]:
+    """Read the tables of a body, in the schema: the rows that are meant for a tier of sinks, and no table that has none."""
     tables, at = {}, 0
     for table in head.tables:
         if table.rows:
-            tables[table.name] = _decode_table(table.name, memoryview(body)[at : at + table.size])
+            tables[table.name] = _decode_table(table.name, memoryview(body)[at : at + table.size], tier)
         at += table.size
-    return tables
+    return {name: rows for name, rows in tables.items() if rows.num_rows}
 
 
 def decode_dead(head: Head, body: bytes) -> Sequence[DeadLetter]:
@@ -202,8 +209,13 @@ def _encode_table(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def _decode_table(name: TableName, data: memoryview) -> pa.Table:
-    found = pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+def _with_routes(delivery: Delivery, name: TableName) -> pa.Table:
+    table = delivery.tables[name]
+    return table.append_column(COLUMN, delivery.routes[name]) if name in delivery.routes else table
+
+
+def _decode_table(name: TableName, data: memoryview, tier: Tier | None) -> pa.Table:
+    found = meant_for(pa.ipc.open_stream(pa.py_buffer(data)).read_all(), tier)
     present = set(found.column_names)
     columns = [found.column(field.name) if field.name in present else pa.nulls(found.num_rows, field.type) for field in arrow_schema(name)]
     return pa.table(columns, schema=arrow_schema(name))

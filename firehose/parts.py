@@ -36,8 +36,10 @@ def event_times(table: pa.Table) -> Ints:
 
 def by_hour(table: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
     """Sort rows by event time (equal times keep their order) and cut them at the hours."""
+    if not table.num_rows:
+        return
     times = event_times(table)
-    if len(times) and np.any(np.diff(times) < 0):
+    if np.any(np.diff(times) < 0):
         order = np.argsort(times, kind="stable")
         table, times = take(table, order), times[order]
     hours = np.clip(times, FIRST_HOUR_US, LAST_HOUR_US) // US_PER_HOUR

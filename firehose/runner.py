@@ -15,6 +15,7 @@ from firehose.batches import Attempt, Batch, Sink
 from firehose.cursor import Cursor, OutcomeRow
 from firehose.disk import Probe, no_probe
 from firehose.frame import Position
+from firehose.routes import tier_of
 from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, StateError, TransientError
@@ -116,7 +117,7 @@ class Runner:
         state = self._cursor.state
         if state.seal is None:
             return None
-        batch = Batch(state.position, state.position, state.passed, retried=True)
+        batch = Batch(state.position, state.position, state.passed, retried=True, tier=tier_of(self.sink.name))
         for item in self._spool.read(state.position, state.passed):
             if item.start >= state.seal.end:
                 break
@@ -137,7 +138,7 @@ class Runner:
     def _collect(self) -> Batch | None:
         """Gather frames until a limit is met; ``None`` where there are none, or the sink was stopped: then nothing is sealed."""
         state, limits = self._cursor.state, self.sink.limits
-        batch = Batch(state.position, state.position, state.passed)
+        batch = Batch(state.position, state.position, state.passed, tier=tier_of(self.sink.name))
         oldest_s = 0.0
         while not self._stop.is_set():
             self._wake.clear()

@@ -3,7 +3,7 @@
 The dashboard, the alert engine and the consumers reach the write path here, so that the two paths never import each other.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,7 +13,9 @@ from firehose.delivery import DeadLetter
 from gateway.answers import JsonResponse, refused
 from gateway.parts import Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
+from tailrace.clock import US_PER_HOUR
 from tailrace.errors import RequestError, nearest
+from tailrace.lake import LAST_HOUR_US
 
 KINDS: Final = ("cloudwatch", "xray")
 MAX_LISTED: Final = 1_000
@@ -26,8 +28,8 @@ async def healthz(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """Answer the state of the spool and the sinks."""
-    return JsonResponse(await run_in_threadpool(Parts.of(request).status))
+    """Answer the state of the spool, the sinks and the sources, and how formats read their lines."""
+    return JsonResponse(await run_in_threadpool(_status, Parts.of(request)))
 
 
 async def payload(request: Request) -> Response:
@@ -48,6 +50,19 @@ async def flush(request: Request) -> Response:
     """Wait until everything that was acknowledged is searchable."""
     done = await run_in_threadpool(Parts.of(request).stream.flush, 30.0)
     return JsonResponse({"flushed": done}, status_code=200 if done else 503)
+
+
+async def reparse(request: Request) -> Response:
+    """Read stored lines of a format again that were not read in full; ``from`` and ``to`` are microseconds since 1970."""
+    refuse_unknown(request, {"format", "from", "to"})
+    name, parts = request.query_params.get("format", ""), Parts.of(request)
+    if not name:
+        raise RequestError("name a format, such as aws.alb", clause="format")
+    if parts.reparse is None:
+        return refused(404, "resource_not_found_exception", "nothing is read again here")
+    to_us = whole_number(request, "to")
+    done = await run_in_threadpool(parts.reparse, name, whole_number(request, "from") or 0, LAST_HOUR_US + US_PER_HOUR if to_us is None else to_us)
+    return JsonResponse(done)
 
 
 async def dead_list(request: Request) -> Response:
@@ -79,6 +94,10 @@ async def dead_drop(request: Request) -> Response:
     """Throw a dead letter away."""
     dropped = await run_in_threadpool(Parts.of(request).dead.drop, _id(request))
     return JsonResponse({"dropped": True}) if dropped else _no_letter(request)
+
+
+def _status(parts: Parts) -> dict[str, Any]:
+    return {**parts.status(), "parse_health": parts.parse_health()}
 
 
 def _replay(parts: Parts, identity: str, request: Request) -> Response:

@@ -45,6 +45,14 @@ class KeepsDeadLetters(Protocol):
         ...
 
 
+class Reparses(Protocol):
+    """Reads stored rows again, with the formats as their files are now."""
+
+    def __call__(self, name: str, from_us: int, to_us: int) -> Mapping[str, Any]:
+        """Read the rows of a format again whose event time is in [from_us, to_us); answer what became of them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """One of each."""
@@ -56,6 +64,8 @@ class Parts:
     register: AttributeRegister
     dead: KeepsDeadLetters
     status: Callable[[], Mapping[str, Any]]
+    parse_health: Callable[[], Mapping[str, Any]] = dict
+    reparse: Reparses | None = None
 
     @staticmethod
     def of(request: Request) -> "Parts":

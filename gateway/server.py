@@ -1,4 +1,4 @@
-"""The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, and the X-Ray daemon, in one.
+"""The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, the X-Ray daemon, and what follows files, in one.
 
 One process at a time has the spool; everything else on this machine that writes goes through its doors. It ends cleanly on SIGINT and SIGTERM: no new requests, what was
 acknowledged is synced already, sinks finish the batch they are at.
@@ -6,21 +6,16 @@ acknowledged is synced already, sinks finish the batch they are at.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 
 from collectors.collector import Collector
-from collectors.from_settings import collector_from_settings
-from collectors.sources.checkpoints import Checkpoints
-from collectors.sources.cloudwatch_metrics import MetricPull
-from collectors.sources.forward import ForwardServer
-from collectors.sources.metric_choice import load_choice
-from collectors.sources.syslog import SyslogServer
+from collectors.from_settings import collector_from_settings, formats_from_settings, reparse_from_settings
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -28,15 +23,18 @@ from firehose.dead_letters import DeadLetters
 from firehose.keeper import Keeper
 from gateway.access import check_binding
 from gateway.app import create_app
-from gateway.parts import Parts
+from gateway.parts import Parts, Reparses
+from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
-from tailrace.aws import client
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
+from tailrace.parse_health import read_health
 from tailrace.secrets import secret
 from tailrace.settings import Settings
 
 STOP_WITHIN_S: Final = 5
+SHOWN_HEALTH: Final = 50
+"""Shapes and fields of the formats' health that the status shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +48,23 @@ class Node:
 
 @contextmanager
 def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = True) -> Iterator[Node]:
-    """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon."""
+    """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon, the setting ``s3_queue_url`` the readers of that queue."""
     clock = clock or SystemClock()
     with ExitStack() as stack:
         register = AttributeRegister(settings.register_path)
         stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
         collector = collector_from_settings(settings, stream, register, clock)
+        stack.callback(collector.close)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)
         stack.enter_context(Keeper(settings, clock))
         if xray:
             stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
-        doors = _open_doors(stack, settings, collector, clock)
+        ways = open_ways(stack, settings, collector, clock)
         dead = DeadLetters(settings.dead_folder)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, doors))
+        health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
+        again = _reparsing(settings, stream, collector, register, clock)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, ways), health, again)
         yield Node(parts, stream, collector)
 
 
@@ -86,20 +87,20 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
-def _open_doors(stack: ExitStack, settings: Settings, collector: Collector, clock: Clock) -> Mapping[str, Callable[[], Mapping[str, int]]]:
-    """Open the ports that the settings ask for; answer what each says of itself."""
-    doors: dict[str, Callable[[], Mapping[str, int]]] = {}
-    if settings.syslog_port or settings.syslog_tls_port:
-        doors["syslog"] = stack.enter_context(SyslogServer(collector, settings, clock)).status
-    if settings.forward_port:
-        doors["forward"] = stack.enter_context(ForwardServer(collector, settings, clock)).status
-    if settings.cloudwatch_metrics:
-        choice, checkpoints = load_choice(Path(settings.cloudwatch_metrics)), Checkpoints(settings.home / "cloudwatch-metrics.sqlite")
-        pull = MetricPull(client("cloudwatch", settings), choice, collector, checkpoints, clock, settings.region)
-        doors["cloudwatch_metrics"] = stack.enter_context(pull).status
-    return doors
+def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, register: AttributeRegister, clock: Clock) -> Reparses:
+    """Answer what reads stored rows again; new lines are read with the mended formats from then on too. One at a time."""
+    turn = threading.Lock()
+
+    def again(name: str, from_us: int, to_us: int) -> Mapping[str, Any]:
+        with turn:
+            fresh = reparse_from_settings(settings, stream, register, clock)
+            formats_from_settings(settings).get(name)
+            collector.use(fresh.work.parse_lines)
+            return fresh.run(name, from_us, to_us).to_json()
+
+    return again
 
 
-def _status(stream: LocalFirehose, doors: Mapping[str, Callable[[], Mapping[str, int]]]) -> Mapping[str, Any]:
-    told = {name: status() for name, status in doors.items()}
-    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **({"doors": told} if told else {})}
+def _status(stream: LocalFirehose, collector: Collector, ways: Mapping[str, Told]) -> Mapping[str, Any]:
+    told = {name: status() for name, status in ways.items()}
+    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **collector.status(), **({"doors": told} if told else {})}

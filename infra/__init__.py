@@ -1,4 +1,4 @@
 """ON AWS: the CloudFormation side of the stack.
 
-Nothing is deployed from here yet; ``docs/architecture.md`` says what will be.
+What is deployed is built here (``infra.packages``: the collector's function); nothing deploys it yet; ``docs/architecture.md`` says what will be.
 """

@@ -6,6 +6,8 @@ moto answers the shapes of the API and forgets everything when it ends. Three th
 * log event ids and Kinesis sequence numbers begin at the present time in microseconds: moto begins at 0 after each start; to Tailrace, ids that were
   there before are duplicates, and numbers below its checkpoint were read already;
 * what is older than a few minutes is forgotten, as retention does on AWS: moto keeps everything in memory, and reads a Kinesis shard from its first record.
+
+What moto has not is added: account policies of CloudWatch Logs (``sandbox/account_policies.py``).
 """
 
 import contextlib
@@ -27,6 +29,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from moto.sns.models import sns_backends
 from werkzeug.serving import make_server
 
+from sandbox.account_policies import AccountPolicies
 from sandbox.checks import EMULATOR_HEALTH
 from tailrace.clock import US_PER_MS, Clock, SystemClock
 
@@ -103,7 +106,7 @@ def number_by_time(clock: Clock) -> None:
 def serve(port: int, region: str, clock: Clock) -> None:
     """Serve until the process is told to end."""
     number_by_time(clock)
-    app = OneAtATime(DomainDispatcherApplication(create_backend_app), clock)
+    app = OneAtATime(AccountPolicies(DomainDispatcherApplication(create_backend_app)), clock)
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
     _repeat(lambda: _forget_locked(app.lock, region, clock))
     signal.signal(signal.SIGTERM, _end)

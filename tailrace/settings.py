@@ -51,6 +51,7 @@ class Settings:
     xray_port: int = _setting(2000, "UDP and TCP port of the X-Ray daemon; 2000 is what the SDKs expect")
     xray_sampling_rate: float = _setting(1.0, "part of the requests that SDKs shall trace by the default sampling rule, 0 to 1")
     xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
+    tail_files: str = _setting("", "files that are followed, as patterns with commas between them: /var/log/app.log*,/srv/**/*.log; empty: none")
     syslog_host: str = _setting("127.0.0.1", "address that the syslog ports bind")
     syslog_port: int = _setting(0, "UDP and TCP port for syslog, 514 by custom; 0: none")
     syslog_tls_port: int = _setting(0, "port for syslog over TLS, 6514 by custom; 0: none")
@@ -62,7 +63,13 @@ class Settings:
     forward_shared_key: str = _setting("", "key that senders of the forward protocol must know, or ssm:/name or secretsmanager:name; empty: none is asked for")
     cloudwatch_metrics: str = _setting("", "file that chooses metrics to be pulled from CloudWatch with GetMetricData; empty: none are")
     formats: str = _setting("", "folder of the user's own format files")
-    pipeline: str = _setting("", "file of rules for rows (enrich, metrics, drop, sample, redact); empty: `pipeline.yaml` below home, if it is there")
+    pipeline: str = _setting(
+        "", "file of rules for rows (enrich, metrics, drop, sample, redact, quotas, route); empty: `pipeline.yaml` below home, if it is there"
+    )
+    geoip_file: str = _setting(
+        "", "file of MaxMind's format that says where addresses are (GeoLite2 City or Country); used where the pipeline's rules say geoip"
+    )
+    asn_file: str = _setting("", "file of MaxMind's format that says whose addresses are (GeoLite2 ASN)")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
@@ -72,6 +79,9 @@ class Settings:
     firehose_streams: str = _setting(
         "", "prefix of the Amazon Data Firehose streams that the Lambda function delivers to: <prefix>-logs, -spans, -metrics, -dead"
     )
+    s3_queue_url: str = _setting("", "address of an SQS queue of S3 notifications, which `tailrace up` and `tailrace serve` read; empty: none")
+    s3_queue_readers: int = _setting(4, "messages of that queue that are worked on side by side")
+    s3_queue_max_receives: int = _setting(5, "times that a notification may come before an object that cannot be read is a dead letter")
     spool_max_bytes: int = _setting(4 * 1024**3, "bytes on disk at which the spool refuses more input")
     inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
     search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")
@@ -114,6 +124,26 @@ class Settings:
     def register_path(self) -> Path:
         """The learned part of the attribute register."""
         return self.home / "attributes.json"
+
+    @property
+    def tail_patterns(self) -> tuple[str, ...]:
+        """The patterns of files that are followed."""
+        return tuple(pattern for part in self.tail_files.split(",") if (pattern := part.strip()))
+
+    @property
+    def tail_path(self) -> Path:
+        """How far followed files are read."""
+        return self.home / "tail.json"
+
+    @property
+    def quotas_path(self) -> Path:
+        """What sources with a quota took today."""
+        return self.home / "quotas.json"
+
+    @property
+    def health_path(self) -> Path:
+        """How formats read the lines of sources (SQLite); readers open it read-only."""
+        return self.home / "health.sqlite"
 
     @property
     def gateway_url(self) -> str:

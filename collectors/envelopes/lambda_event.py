@@ -33,7 +33,7 @@ def payloads(event: object) -> tuple[Payload, ...]:
         case {"Records": [*records]} if records and all(_is_kinesis(record) for record in records):
             return tuple(_kinesis_payload(record) for record in records)
     keys = sorted(as_text(key) for key in event)[:10] if isinstance(event, Mapping) else [type(event).__name__]
-    raise DecodeError(f"an event of an unknown shape: {', '.join(keys) or 'empty'}; known are awslogs.data and Records[].kinesis.data")
+    raise DecodeError(f"an event of an unknown shape: {', '.join(keys) or 'empty'}; known are awslogs.data, Records[].kinesis.data and notifications of S3")
 
 
 def _is_kinesis(record: object) -> bool:

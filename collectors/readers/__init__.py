@@ -7,9 +7,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from collectors.readers import delimited, json_lines, key_value, pattern, plain, xml
+from collectors.readers import csv_rows, delimited, json_lines, key_value, otlp, pattern, plain, xml
 from collectors.readers.fields import Reader
 
 READERS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {"json": json_lines.read, "delimited": delimited.read, "key_value": key_value.read, "pattern": pattern.read, "plain": plain.read, "xml": xml.read}
+    {
+        "json": json_lines.read,
+        "otlp": otlp.read,
+        "delimited": delimited.read,
+        "csv": csv_rows.read,
+        "key_value": key_value.read,
+        "pattern": pattern.read,
+        "plain": plain.read,
+        "xml": xml.read,
+    }
 )

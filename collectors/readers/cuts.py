@@ -17,6 +17,9 @@ from pyarrow import csv
 
 from collectors.arrays import AnyArray, texts_bytes
 
+csv_module.field_size_limit(2**31 - 1)
+"""The module takes no field longer than 128 KiB if nobody says otherwise; it is only used on single lines here."""
+
 _BREAKS: Final[Mapping[bytes, str]] = MappingProxyType({b"\r": r"\r", b"\n": r"\n"})
 
 
@@ -66,7 +69,9 @@ class Words(Cut):
     """Blanks between fields, however many; quotes around a whole field; brackets around what holds a blank."""
 
     separator = " "
-    _TOKEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"(?!\s|$))*)"(?=\s|$)|\[([^\]]* [^\]]*)\](?=\s|$)|([^"\s]\S*))', re.DOTALL)
+    _TOKEN: Final = re.compile(r'\s*+(?:"([^"\\]*+(?:(?:\\.|"(?!\s|\Z))[^"\\]*+)*+)"|([^"\s\[]\S*+)|(\[))', re.DOTALL)
+    """A field in quotes, one without, or the beginning of what may be one in brackets. What was matched is never tried again otherwise: a line costs as much as it is long, whatever it holds."""
+    _WORD: Final = re.compile(r"\S++")
     _ODD: Final[Mapping[bytes, str]] = MappingProxyType(
         {b"[": r"(^| )\[[^\]]* ", b"\\": r"\\", b"\r": r"\r", b"\n": r"\n", b"\t": r"\t", b"\x0b": r"\v", b"\x0c": r"\f"}
     )
@@ -86,15 +91,46 @@ class Words(Cut):
     def tokens(self, line: str) -> list[str]:
         """Cut a line up."""
         tokens: list[str] = []
-        at = 0
+        at, after = 0, Next(line)
         while found := self._TOKEN.match(line, at):
-            tokens.append(_unescaped(found[1]) if found[1] is not None else found[2] if found[2] is not None else found[3])
             at = found.end()
+            if found[3] is None:
+                tokens.append(_unescaped(found[1]) if found[1] is not None else found[2])
+                continue
+            end = after.bracket(at)
+            if end < 0:
+                word = self._WORD.match(line, at - 1)
+                at = word.end() if word else at
+                tokens.append(line[found.start(3) : at])
+            else:
+                tokens.append(line[at:end])
+                at = end + 1
         return tokens
 
     def options(self) -> csv.ParseOptions:
         """Answer Arrow's options."""
         return csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False, invalid_row_handler=lambda _: "skip")
+
+
+class Next:
+    """Looks ahead in a line without looking at any part of it twice."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+        self._found = {" ": -1, "]": -1}
+
+    def bracket(self, at: int) -> int:
+        """Answer where the bracket ends that was opened before ``at``, if it holds a blank and stands around a whole field; else -1."""
+        end = self._place("]", at)
+        if end == len(self._line) or self._place(" ", at) > end:
+            return -1
+        return end if end + 1 == len(self._line) or self._line[end + 1].isspace() else -1
+
+    def _place(self, mark: str, at: int) -> int:
+        if self._found[mark] < at:
+            found = self._line.find(mark, at)
+            self._found[mark] = found if found >= 0 else len(self._line)
+        return self._found[mark]
 
 
 def _unescaped(text: str) -> str:

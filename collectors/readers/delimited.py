@@ -1,11 +1,11 @@
 """Fields with a separator between, in quotes where they hold one: VPC flow logs, load balancers, S3, CloudFront.
 
 The whole column goes through Arrow's CSV reader, with a number before each line that shows which lines it left out, and numbers are read as such; if one is none, all is read again as texts. What
-CSV does not mean the same by, and lines with another number of fields, are cut one by one (``collectors.readers.cuts``). Fields beyond those that the format names are kept as ``field_<n>``;
-a line with fewer than ``options.least`` is none of the format, one with fewer than ``options.whole`` is read in part. ``-`` is null.
+CSV does not mean the same by, and lines with another number of fields, are cut one by one (``collectors.readers.cuts``). Fields beyond those that the format names are kept as ``field_<n>``,
+the last of :data:`MORE_FIELDS` with all that follow it; a line with fewer than ``options.least`` is none of the format, one with fewer than ``options.whole`` is read in part. ``-`` is null.
 
 ``options.separator`` is a blank where it is not said; ``options.quote`` is for other separators. With ``options.header`` a line of column names says the order of the fields for the lines of
-its source that follow; with ``header: fields`` that line begins with ``#Fields:``, and others that begin with ``#`` are no events either (W3C).
+its source that follow, and ``whole`` counts no more fields than it names; with ``header: fields`` that line begins with ``#Fields:``, and others that begin with ``#`` are no events either (W3C).
 """
 
 import re
@@ -28,6 +28,11 @@ from collectors.readers.fields import Fields
 
 MAX_REMEMBERED: Final = 10_000
 FIELDS: Final = "#Fields:"
+MAX_PARTS: Final = 100
+"""Headers in one run of lines that say another order; those beyond count for nothing."""
+MORE_FIELDS: Final = 64
+"""Fields beyond those that have names; a line with very many would cost a column each."""
+
 LOOKED_AT: Final = 9
 """First lines that are looked at for how many fields a line has."""
 
@@ -38,14 +43,30 @@ _LOCK: Final = Lock()
 
 def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer a column for every source of the format, and ``field_<n>`` for fields beyond."""
-    names = tuple(column.source for column in format_.columns)
-    headers = _headers(format_, lines) if format_.options.get("header") else None
-    if headers is not None:
-        with _LOCK:
-            seen = _HEADERS.get((format_, source))
-        names = _said(format_, lines.filter(headers)) or seen or names
-        _remember(format_, source, names)
-    return _read(format_, lines, names, headers)
+    usual = tuple(column.source for column in format_.columns)
+    if not format_.options.get("header"):
+        return _read(format_, lines, usual, None)
+    headers = _headers(format_, lines)
+    with _LOCK:
+        seen = _HEADERS.get((format_, source), ())
+    parts = _parts(format_, lines, headers, seen)
+    _remember(format_, source, parts[-1][1])
+    ends = [*(start for start, _ in parts), len(lines)][1:]
+    read_parts = [
+        _read(format_, lines.slice(start, end - start), said or usual, headers.slice(start, end - start), is_said=bool(said))
+        for (start, said), end in zip(parts, ends, strict=True)
+    ]
+    return read_parts[0] if len(read_parts) == 1 else joined(read_parts)
+
+
+def _parts(format_: Format, lines: AnyArray, headers: AnyArray, seen: tuple[str, ...]) -> list[tuple[int, tuple[str, ...]]]:
+    """Part lines by the headers that say another order than the one before: where each part begins, and its names."""
+    parts = [(0, seen)]
+    for number in pc.indices_nonzero(headers).to_pylist():
+        said = _said(format_, str(lines[number]))
+        if said and said != parts[-1][1] and len(parts) < MAX_PARTS:
+            parts = [*parts, (number, said)] if number else [(0, said)]
+    return parts
 
 
 def _headers(format_: Format, lines: AnyArray) -> AnyArray:
@@ -56,11 +77,11 @@ def _headers(format_: Format, lines: AnyArray) -> AnyArray:
     return pc.match_substring_regex(lines, rf"^({known}) ({known})( |$)")
 
 
-def _said(format_: Format, headers: AnyArray) -> tuple[str, ...]:
-    """Answer the names that the last header says, if there is one."""
-    fields = format_.options["header"] == "fields"
-    told = [str(header) for header in headers if not fields or str(header).startswith(FIELDS)]
-    return tuple(told[-1].removeprefix(FIELDS).split()) if told else ()
+def _said(format_: Format, header: str) -> tuple[str, ...]:
+    """Answer the names that a header says; of those that begin with ``#`` only one does."""
+    if format_.options["header"] == "fields" and not header.startswith(FIELDS):
+        return ()
+    return tuple(header.removeprefix(FIELDS).split())
 
 
 def _remember(format_: Format, source: str, names: tuple[str, ...]) -> None:
@@ -70,9 +91,9 @@ def _remember(format_: Format, source: str, names: tuple[str, ...]) -> None:
         _HEADERS[format_, source] = names
 
 
-def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyArray | None) -> Fields:
+def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyArray | None, *, is_said: bool = False) -> Fields:
     cut = cut_of(str(format_.options.get("separator", " ")), str(format_.options.get("quote", "")))
-    width = _width(cut, lines, headers) or len(names)
+    width = min(_width(cut, lines, headers) or len(names), len(names) + MORE_FIELDS)
     kinds: dict[str, pa.DataType] = {column.source: _TYPES[column.type] for column in format_.columns if column.type in _TYPES}
     nulls = ("-",) if all("-" in column.nulls for column in format_.columns) else ()
     called = [names[at] if at < len(names) else f"field_{at + 1}" for at in range(width)]
@@ -83,6 +104,8 @@ def _read(format_: Format, lines: AnyArray, names: Sequence[str], headers: AnyAr
         columns, counts = _with_slow(cut, lines, names, columns, numbers, counts, nulls)
     least = min(int(format_.options.get("least", len(names))), len(names))
     whole = int(format_.options.get("whole", least))
+    if headers is not None:
+        whole = min(whole, len(names)) if is_said else least
     reason = _stopped(counts, 0, least, names, headers)
     faults = _stopped(counts, least, whole, names, headers)
     return Fields(columns, reason, headers=headers, nulls=nulls, faults=faults)
@@ -139,7 +162,8 @@ def _with_slow(
 ) -> "tuple[dict[str, AnyArray], np.ndarray[tuple[int], np.dtype[np.int64]]]":
     """Put lines that are cut one by one between those that CSV read."""
     slow_numbers = np.setdiff1d(np.arange(len(lines)), numbers, assume_unique=True)
-    slow = [[None if token in nulls else token for token in cut.tokens(str(lines[int(number)]))] for number in slow_numbers]
+    most = len(names) + MORE_FIELDS
+    slow = [[None if token in nulls else token for token in _capped(cut, cut.tokens(str(lines[int(number)])), most)] for number in slow_numbers]
     counts[slow_numbers] = [len(tokens) for tokens in slow]
     widest = max(len(fast), *(len(tokens) for tokens in slow))
     order = pa.array(np.argsort(np.concatenate([numbers, slow_numbers]), kind="stable"))
@@ -151,12 +175,33 @@ def _with_slow(
     return columns, counts
 
 
+def _capped(cut: Cut, tokens: list[str], most: int) -> list[str]:
+    """Put what is beyond the last field together with it."""
+    return tokens if len(tokens) <= most else [*tokens[: most - 1], cut.separator.join(tokens[most - 1 :])]
+
+
 def _together(typed: AnyArray, texts: AnyArray) -> AnyArray:
     """Put values and texts into one column: of the values' type, if the texts are."""
     try:
         return pa.concat_arrays([typed, texts.cast(typed.type)])
     except pa.ArrowInvalid:
         return pa.concat_arrays([typed.cast(pa.string()), texts])
+
+
+def joined(parts: Sequence[Fields]) -> Fields:
+    """Put what was read of the parts of a run together."""
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    columns = {name: _concatenated([part.columns.get(name, pa.nulls(len(part.reason), pa.string())) for part in parts]) for name in names}
+    reason = pa.concat_arrays([part.reason for part in parts])
+    faults = pa.concat_arrays([part.faults for part in parts if part.faults is not None])
+    headers = pa.concat_arrays([part.headers for part in parts if part.headers is not None])
+    return Fields(columns, reason, headers=headers, nulls=parts[0].nulls, faults=faults)
+
+
+def _concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
+    kinds = {array.type for array in arrays if array.null_count < len(array)}
+    kind = kinds.pop() if len(kinds) == 1 else pa.string()
+    return pa.concat_arrays([array.cast(kind) for array in arrays])
 
 
 def _stopped(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", low: int, high: int, names: Sequence[str], headers: AnyArray | None) -> AnyArray:

@@ -5,7 +5,7 @@ read, gets a reason; nothing a line can hold makes this raise.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -61,6 +61,12 @@ class Care:
             return value
         self.reasons[number] = f"no JSON object but {type(value).__name__}"
         return None
+
+    def keep(self, numbers: Collection[int]) -> None:
+        """Forget what was wrong with all other lines: they were read without care after all."""
+        for found in (self.reasons, self.faults):
+            for number in found.keys() - set(numbers):
+                del found[number]
 
     def write(self, rest: Mapping[str, Any], number: int) -> str | None:
         """Write attributes of a line that was read with care."""

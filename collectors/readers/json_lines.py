@@ -4,16 +4,17 @@
 into a second, flat struct, and one ``encode_lines`` of those is the attributes of all lines, cut by line feeds. Members that are objects are structs too; their leaves become dotted
 names. A column's member that is null is as good as not there; an attribute's stays null.
 
-What the struct refuses is read with care (``json_care``); a source with very many members is read another way (``json_wide``).
+What the struct refuses is read with care (``json_care``). Of a source with very many members those objects that hold most of them are read as dictionaries, the rest by the struct
+(``json_shape``); where the lines themselves have them, whole lines are (``json_wide``).
 """
 
-import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,24 +23,29 @@ from collectors.format import Format
 from collectors.readers import json_wide
 from collectors.readers.fields import Fields
 from collectors.readers.json_care import REFUSED, Care
-from collectors.readers.json_shape import Plan, Shape
+from collectors.readers.json_plan import Decoded, Plan, with_open
+from collectors.readers.json_shape import Shape
 from collectors.readers.names import flat_object, names_of
 from collectors.readers.objects import array_of
 
 CHUNK: Final = 2_000
-"""Lines that are decoded at a go: their objects stay in the cache of the processor."""
+"""Lines that are decoded at a go, at most; their objects stay in the cache of the processor."""
+
+CHUNK_BYTES: Final = 640_000
+"""Bytes that are decoded at a go: lines of an audit trail are longer than those of applications, and have more members."""
 
 MAX_SHAPES: Final = 1_000
 _SHAPES: OrderedDict[tuple[Format, str], Shape] = OrderedDict()
 _LOCK: Final = Lock()
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(slots=True)
 class _Chunk:
-    """What became of a chunk: structs (blank where a line was refused), and by number what was read with care, and what was wrong."""
+    """What became of a chunk: what was decoded, and by number what was read with care, and what was wrong."""
 
-    rows: list[Any]
     plan: Plan
+    decoded: Decoded = field(default_factory=Decoded)
     slow: dict[int, dict[str, Any]] = field(default_factory=dict)
     care: Care = field(default_factory=Care)
 
@@ -47,7 +53,8 @@ class _Chunk:
 def read(format_: Format, lines: AnyArray, source: str) -> Fields:
     """Answer the known columns and the attributes of all lines."""
     shape = _shape_of(format_, source)
-    parts = [_read(shape, _texts_of(lines.slice(start, CHUNK))) for start in range(0, max(len(lines), 1), CHUNK)]
+    size = min(CHUNK, 1 + CHUNK_BYTES * len(lines) // max(len(texts_bytes(lines)), 1))
+    parts = [_read(shape, _texts_of(lines.slice(start, size))) for start in range(0, max(len(lines), 1), size)]
     return parts[0] if len(parts) == 1 else _joined(parts, shape)
 
 
@@ -69,30 +76,38 @@ def _read(shape: Shape, texts: Sequence[str]) -> Fields:
     if shape.is_wide:
         return json_wide.read(shape.names, texts, shape.types)
     chunk = _decode(shape, texts)
+    rows, types = chunk.decoded.rows, chunk.plan.types
+    if chunk.plan.has_open:
+        chunk.decoded.open = chunk.plan.open_members(rows)
+        shape.note_open(chunk.decoded.open)
+        types = dict(shape.types)
     columns: dict[str, list[Any]] = {}
+    names: dict[str, str] = {}
     left: dict[str, list[Any]] = {}
     for column in chunk.plan.columns:
-        columns[column], others = chunk.plan.column(chunk.rows, column)
+        names[column], columns[column], others = chunk.plan.column(chunk.decoded, column)
         left |= others
-    attributes = chunk.plan.attributes(chunk.rows, left)
+    attributes = chunk.plan.attributes(rows, left)
     _note_others(shape, chunk, texts, attributes)
+    if chunk.plan.has_open:
+        attributes = with_open(attributes, chunk.decoded.open)
     if chunk.slow:
         attributes = _add_slow(shape, chunk, columns, attributes)
     arrays = {name: array_of(values, shape.names.kinds.get(name, pa.string())) for name, values in columns.items()}
-    names = {column: found[0][0] for column, found in chunk.plan.columns.items()}
     reasons, faults = chunk.care.columns(len(texts))
-    return Fields(arrays, reasons, attributes, types=chunk.plan.types, faults=faults, names=names)
+    return Fields(arrays, reasons, attributes, types=types, faults=faults, names=names)
 
 
 def _decode(shape: Shape, texts: Sequence[str]) -> _Chunk:
-    chunk = _Chunk([], shape.plan)
+    chunk = _Chunk(shape.plan)
     refused = _decode_all(chunk, texts)
     if not refused:
         return chunk
     values = {number: value for number in refused if (value := chunk.care.read(texts[number], number)) is not None}
     if shape.learn(values.values()):
-        chunk.rows, chunk.plan = [], shape.plan
+        chunk.decoded, chunk.plan = Decoded(), shape.plan
         refused = _decode_all(chunk, texts)
+        chunk.care.keep(refused)
     for number in refused:
         if number in values:
             chunk.slow[number] = flat_object(values[number])
@@ -101,7 +116,7 @@ def _decode(shape: Shape, texts: Sequence[str]) -> _Chunk:
 
 def _decode_all(chunk: _Chunk, texts: Sequence[str]) -> list[int]:
     """Decode the lines into the chunk's rows; answer which were refused. ``extend`` keeps what came before the refused line, and the iterator goes on after it."""
-    rows, decode, coming, refused = chunk.rows, chunk.plan.decode, iter(texts), []
+    rows, decode, coming, refused = chunk.decoded.rows, chunk.plan.decode, iter(texts), []
     while True:
         try:
             rows.extend(map(decode, coming))
@@ -114,22 +129,22 @@ def _decode_all(chunk: _Chunk, texts: Sequence[str]) -> list[int]:
 
 def _note_others(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes: AnyArray) -> None:
     """Have lines read with care in which two members come to one name, or in which one is an object that was none before: it is to be flattened, and learned."""
-    numbers = set(chunk.plan.collisions(chunk.rows))
-    if b'":{' in texts_bytes(attributes).tobytes():
-        found = pc.indices_nonzero(pc.fill_null(pc.match_substring(attributes, '":{'), False)).to_pylist()
+    numbers = set(chunk.plan.collisions(chunk.decoded.rows))
+    data = texts_bytes(attributes).tobytes()
+    if data.count(b'":{') > data.count(b'":{}'):
+        found = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(attributes, r'":\{[^}]'), False)).to_pylist()
         numbers |= {number for number in found if _has_objects(str(attributes[number]))}
     for number in numbers - chunk.slow.keys():
-        value = chunk.care.read(texts[number], number)
-        if value is not None:
+        care = Care()
+        if (value := care.read(texts[number], number)) is not None:
+            chunk.care.faults |= care.faults
             chunk.slow[number] = flat_object(value)
             shape.learn([value])
 
 
 def _has_objects(text: str) -> bool:
-    try:
-        return any(isinstance(member, dict) and member for member in json.loads(text).values())
-    except (ValueError, RecursionError):  # msgspec skips over what the json module does not read
-        return False
+    members = map(bytes, _MEMBERS(text).values())
+    return any(member.startswith(b"{") and bool(member[1:-1].strip()) for member in members)
 
 
 def _add_slow(shape: Shape, chunk: _Chunk, columns: dict[str, list[Any]], attributes: AnyArray) -> AnyArray:

@@ -5,6 +5,8 @@ r"""Pairs of a name and a value: logfmt, Linux audit, CEF, LEEF.
 ``spaced``  blanks between, quotes around a value that holds some, a backslash before a quote in it; a word without a value is true
 ``cef``     a value ends before the next name; a backslash before ``=``, ``\``, ``n`` and ``r``
 ``tabbed``  tabs between (or ``options.separator``), no quotes
+``listed``  commas, semicolons, bars or tabs between, ``=`` or ``:`` behind a name; a value may hold blanks
+``audit``   the records of Linux's audit (``collectors.readers.audit``)
 
 A line without any pair is none of the format. With ``options.numbers`` values that are written as numbers are numbers.
 """
@@ -18,14 +20,16 @@ import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
 from collectors.format import Format
+from collectors.readers.audit import audited
 from collectors.readers.fields import Fields
 from collectors.readers.json_care import Care
 from collectors.readers.names import names_of
 from collectors.readers.objects import Flat, fields_of
 
 REST: Final = "rest"
-_SPACED: Final = re.compile(r"""([^\s=]+)(?:=(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|(\S*)))?""")
+_SPACED: Final = re.compile(r"""([^\s=]+)(?:(=)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|'([^']*)'|(\S*)))?""")
 _CEF_NAME: Final = re.compile(r"(?:^|(?<=\s))([A-Za-z0-9_.\-\[\]]+)=")
+_LISTED_NAME: Final = re.compile(r"(?:^|(?<=[,;|\t]))\s*[\"']?([A-Za-z_@][\w.@/-]*)[\"']?\s?(?:=|:(?=[\s\"'\w(\[{-]))")
 _CEF_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,15})?")
 _BREAKS: Final[Mapping[str, str]] = MappingProxyType({"n": "\n", "r": "\r"})
@@ -46,7 +50,7 @@ def read(format_: Format, lines: AnyArray, source: str) -> Fields:
         found = pairs(rest, separator) if rest is not None else {}
         if rest is None or not (found or head):
             care.reasons[number] = "reading stopped at its head" if rest is None else "there is no pair of a name and a value"
-        values = _with_numbers(found) if numbers else found
+        values = with_numbers(found) if numbers else found
         rows.append({names.prefix + name: value for name, value in {**head, **values}.items()})
     return fields_of(rows, names, {}, care)
 
@@ -73,18 +77,26 @@ def spaced(text: str, separator: str) -> Flat:
     """``level=info msg="it is" done``."""
     del separator
     found: Flat = {}
-    for name, double, single, bare in _SPACED.findall(text):
+    for name, mark, double, single, bare in _SPACED.findall(text):
         value = double.replace('\\"', '"').replace("\\\\", "\\") if double else single or bare
-        found[name] = value if value or f"{name}=" in text else True
+        found[name] = value if mark else True
     return found
 
 
 def cef(text: str, separator: str) -> Flat:
     r"""``src=10.0.0.1 msg=a b\=c``."""
     del separator
-    marks = [mark for mark in _CEF_NAME.finditer(text) if not text[: mark.end() - 1].endswith("\\")]
+    marks = [mark for mark in _CEF_NAME.finditer(text) if text[mark.end() - 2 : mark.end() - 1] != "\\"]
     ends = [*(mark.start() for mark in marks), len(text)][1:]
     return {mark[1]: _CEF_ESCAPE.sub(_unescape, text[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)}
+
+
+def listed(text: str, separator: str) -> Flat:
+    """``user: jo, state=paid; note: two words``."""
+    del separator
+    marks = list(_LISTED_NAME.finditer(text))
+    ends = [*(mark.start() for mark in marks), len(text)][1:]
+    return {mark[1]: text[mark.end() : end].strip().rstrip(",;|").strip().strip("\"'") for mark, end in zip(marks, ends, strict=True)}
 
 
 def _unescape(found: re.Match[str]) -> str:
@@ -97,7 +109,8 @@ def tabbed(text: str, separator: str) -> Flat:
     return {name.strip(): value for name, mark, value in parts if mark and name.strip()}
 
 
-def _with_numbers(found: Flat) -> Flat:
+def with_numbers(found: Flat) -> Flat:
+    """Make numbers of texts that are written as one."""
     return {name: _number(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value for name, value in found.items()}
 
 
@@ -105,5 +118,5 @@ def _number(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
 
-PAIRS: Final[Mapping[str, Pairs]] = MappingProxyType({"spaced": spaced, "cef": cef, "tabbed": tabbed})
+PAIRS: Final[Mapping[str, Pairs]] = MappingProxyType({"spaced": spaced, "listed": listed, "cef": cef, "tabbed": tabbed, "audit": audited})
 """How pairs are written."""

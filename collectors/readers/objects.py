@@ -1,6 +1,6 @@
 """Objects, one a line, become columns and attributes: what the readers of wide JSON, of key=value and of XML have in common. One dictionary a line is made."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,13 +11,16 @@ from collectors.arrays import AnyArray
 from collectors.readers.fields import Fields
 from collectors.readers.json_care import Care, clean
 from collectors.readers.names import MAX_DEPTH, Names, as_text
+from collectors.readers.paths import SCALARS, Path, pick
 from tailrace.schema import FieldType
 
 Flat = dict[str, Any]
 KINDS: Final = ((bool, FieldType.BOOLEAN), (int, FieldType.LONG), (float, FieldType.DOUBLE), (str, FieldType.KEYWORD))
 """What a value of Python is for the register."""
 
-_SCALARS: Final = frozenset({str, int, float, bool})
+MAX_TYPES: Final = 5_000
+"""Names of attributes of one source whose types are noted: keys may be ids, and each another."""
+
 _ENCODE: Final = msgspec.json.Encoder().encode
 _ENCODE_LINES: Final = msgspec.json.Encoder().encode_lines
 
@@ -36,12 +39,14 @@ def fields_of(rows: Sequence[Flat], names: Names, types: MutableMapping[str, Fie
 
     ``types`` learns the types of attributes; ``careful`` are the numbers of lines that were read with care, and are written with care.
     """
-    columns = {column: taken for column, own in names.prefixed.items() if (taken := _taken(rows, own)) is not None}
+    columns = {column: taken for column, own in names.prefixed.items() if (taken := _taken(rows, own, names.paths)) is not None}
     for row in rows:
+        if len(types) >= MAX_TYPES:
+            break
         for name in row.keys() - types.keys():
             note_type(types, name, row[name])
     written = {number: care.write(rows[number], number) for number in careful}
-    attributes = _attributes([{} if number in written else row for number, row in enumerate(rows)] if written else rows)
+    attributes = flat_array([{} if number in written else row for number, row in enumerate(rows)] if written else rows)
     if written:
         texts = attributes.to_pylist()
         for number, text in written.items():
@@ -60,16 +65,20 @@ def note_type(types: MutableMapping[str, FieldType], name: str, value: object) -
         types[name] = found
 
 
-def _taken(rows: Sequence[Flat], names: Sequence[str]) -> tuple[str, list[Any]] | None:
+def _taken(rows: Sequence[Flat], names: Sequence[str], paths: Mapping[str, Path]) -> tuple[str, list[Any]] | None:
     """Take a column out of the rows: the first of its names that has a scalar, and which that was. A null is as good as not there; ``None`` where no row has any."""
     values: list[Any] = [None] * len(rows)
     found = ""
     for name in names:
+        if name in paths:
+            picked = _picked(rows, values, name, paths[name])
+            found = found or picked
+            continue
         for number, row in enumerate(rows):
             if name not in row or values[number] is not None:
                 continue
             value = row.pop(name)
-            if value.__class__ in _SCALARS:
+            if value.__class__ in SCALARS:
                 values[number] = value
                 found = found or name
             elif value is not None:
@@ -77,7 +86,18 @@ def _taken(rows: Sequence[Flat], names: Sequence[str]) -> tuple[str, list[Any]] 
     return (found, values) if found else None
 
 
-def _attributes(rows: Sequence[Flat]) -> AnyArray:
+def _picked(rows: Sequence[Flat], values: list[Any], name: str, path: Path) -> str:
+    """Fill the values that are none yet with what a path leads to; answer its name if it did anywhere. The list stays in its row."""
+    found = ""
+    for number, row in enumerate(rows):
+        if values[number] is None and path.base in row:
+            values[number] = pick(row[path.base], path.steps)
+            found = found or (name if values[number] is not None else "")
+    return found
+
+
+def flat_array(rows: Sequence[Flat]) -> AnyArray:
+    """Encode flat objects; a lone surrogate, which no column can hold, is a question mark."""
     try:
         return objects_array(rows)
     except UnicodeEncodeError:

@@ -1,6 +1,7 @@
 """Patterns with named groups (RE2, over the whole column): the first of the format's patterns that a line matches reads it.
 
-``options.patterns`` is a list; the names of the groups are the source columns. An optional group that took no part is none.
+``options.patterns`` is a list; the names of the groups are the source columns. An optional group that took no part is none. With ``options.ids`` the trace, span and request ids are looked for in the
+whole line where no pattern has found one, as in plain text.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from collectors.arrays import AnyArray
 from collectors.format import Format
 from collectors.readers.fields import Fields
+from collectors.readers.plain import ids_in
 from collectors.readers.stopped import reasons
 
 
@@ -27,6 +29,9 @@ def read(format_: Format, lines: AnyArray, source: str) -> Fields:
             values = pc.if_else(pc.equal(values, ""), None, values)
             columns[name] = pc.coalesce(columns[name], values) if name in columns else values
         left = pc.if_else(matched, None, left)
+    if format_.options.get("ids"):
+        for name, values in ids_in(lines).items():
+            columns[name] = pc.coalesce(columns[name], values) if name in columns else values
     return Fields(columns, _reasons(format_.options["patterns"], left))
 
 

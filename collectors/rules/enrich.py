@@ -1,8 +1,9 @@
-"""What is known beside the line: names of services, and the user's own tables.
+"""What is known beside the line: names of services, the user's own tables, where addresses are, and what user agents tell.
 
 Nothing that a line says itself is overwritten. All of it works on the different values of a column, not on its rows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,10 @@ import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, one_array, with_column
 from collectors.attributes import json_objects
-from collectors.rules.conditions import values_of
+from collectors.rules.conditions import PREFIX, values_of
+from collectors.rules.geoip import ADDRESS, PARTS, GeoIp
+from collectors.rules.user_agent import TYPES
+from collectors.rules.user_agent import parts as user_agent_parts
 from tailrace.schema import FieldType
 
 
@@ -38,6 +42,16 @@ class Enrichment:
 
     services: tuple[ServiceName, ...] = ()
     look_ups: tuple[LookUp, ...] = ()
+    geoip: GeoIp | None = None
+    geoip_on: tuple[str, ...] = ()
+    """Fields of addresses, such as ``client.address``, of which it is looked up."""
+    user_agents: bool = False
+
+    def declared(self) -> dict[str, FieldType]:
+        """Answer the types of the attributes that are added."""
+        names = dict.fromkeys((name for rule in self.look_ups for name in rule.attributes), FieldType.KEYWORD)
+        located = {f"{on.removesuffix(ADDRESS)}.{name}": kind for on in self.geoip_on for name, kind in PARTS.items()}
+        return names | located | (dict(TYPES) if self.user_agents else {})
 
 
 def enrich(rows: pa.Table, wanted: Enrichment) -> pa.Table:
@@ -47,8 +61,29 @@ def enrich(rows: pa.Table, wanted: Enrichment) -> pa.Table:
     for rule in wanted.services:
         rows = _named(rows, rule)
     found = {name: values for rule in wanted.look_ups for name, values in _looked_up(rows, rule).items()}
-    added = {name: (FieldType.KEYWORD, values) for name, values in found.items() if values.null_count < len(values)}
+    for on in wanted.geoip_on if wanted.geoip else ():
+        addresses = values_of(rows, on)
+        if addresses.null_count < len(addresses) and wanted.geoip:
+            found |= {f"{on.removesuffix(ADDRESS)}.{name}": values for name, values in wanted.geoip.parts(addresses).items()}
+    headers = one_array(rows["user_agent_original"])
+    if wanted.user_agents and headers.null_count < len(headers):
+        found |= user_agent_parts(headers)
+    kinds = wanted.declared()
+    added = {
+        name: (kinds[name], own)
+        for name, values in found.items()
+        if values.null_count < len(values) and (own := _unsaid(rows, name, values)).null_count < len(own)
+    }
     return with_column(rows, "attributes", json_objects(added, one_array(rows["attributes"]))) if added else rows
+
+
+def _unsaid(rows: pa.Table, name: str, values: AnyArray) -> AnyArray:
+    """Leave out values where the line has an attribute of that name already."""
+    attributes = one_array(rows["attributes"])
+    there = pc.fill_null(pc.match_substring(attributes, f"{json.dumps(name, ensure_ascii=False)}:"), False)
+    if not pc.any(there, min_count=0).as_py():
+        return values
+    return pc.if_else(pc.is_valid(values_of(rows, f"{PREFIX}{name}")), None, values)
 
 
 def _named(rows: pa.Table, rule: ServiceName) -> pa.Table:

@@ -1,6 +1,6 @@
 """Personal data and secrets are taken out of texts before anything is stored.
 
-One pass over a column finds the rows in which something may have to go; only those are looked at with care (a card number must pass Luhn's check, a text of JSON stays JSON). Attributes and JSON objects
+A pass over a column finds the rows in which something may have to go, a second one the addresses of version 4, which are cut in the whole column; only the other rows are looked at with care (a card number must pass Luhn's check, a text of JSON stays JSON). Attributes and JSON objects
 also lose the values of members whose name says that they are secret. What was taken out is counted by rule, and leaves the rule's name in brackets, or a keyed hash, by which equal values stay equal.
 Addresses of machines lose their last part instead, in texts and in columns of addresses alike.
 """
@@ -21,9 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
-from collectors.arrays import one_array, with_column
+from collectors.arrays import AnyArray, one_array, with_column
 from tailrace.schema import LOGS, FieldType
 
+_IPV6: Final = r"(?i:\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(?:[0-9a-f]{1,4}:){1,6}(?::[0-9a-f]{1,4}){1,6}\b|\b(?:[0-9a-f]{1,4}:){1,7}:)"
 PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "email": r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}",
@@ -33,10 +34,7 @@ PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
             r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*|\b(?:gh[pousr]_[A-Za-z0-9]{36,}|xox[abprs]-[A-Za-z0-9-]{10,}|sk_live_[A-Za-z0-9]{16,})|"
             r"(?i:bearer|basic) [A-Za-z0-9._~+/-]{16,}=*|(?i:password|passwd|secret|api[_-]?key|access[_-]?token)\s?[=:]\s?[^\s\"'\\,;&}]{4,}"
         ),
-        "ip": (
-            r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b|"
-            r"(?i:\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(?:[0-9a-f]{1,4}:){1,6}(?::[0-9a-f]{1,4}){1,6}\b|\b(?:[0-9a-f]{1,4}:){1,7}:)"
-        ),
+        "ip": r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b|" + _IPV6,
     }
 )
 """What can be asked for by name: addresses of people, card numbers, ids of AWS's access keys, tokens (JWT, GitHub, Slack, Stripe, HTTP's Authorization, ``password=...``), addresses of machines."""
@@ -52,6 +50,10 @@ NEVER: Final = frozenset({"event_id", "log.source", "stream.name", "log.format",
 _TEXTS: Final = frozenset({FieldType.KEYWORD, FieldType.TEXT, FieldType.ATTRIBUTES, FieldType.STORED})
 _COLUMNS: Final = tuple(one.column for one in LOGS.fields if one.type in _TEXTS and one.name not in NEVER)
 _ADDRESSES: Final = tuple(one.column for one in LOGS.fields if one.type is FieldType.IP)
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_HOST_IN_NETWORK: Final = rf"\b((?:{_OCTET}\.){{3}})(?:25[0-5]|2[0-4][0-9]|1[0-9]{{2}}|[1-9][0-9]?)\b"
+"""An address of version 4 with a last part to lose. In JSON it stands inside a text, which stays one without it."""
+
 _PREFIX_BITS: Final = MappingProxyType({4: 24, 6: 48})
 _HASH_CHARS: Final = 16
 
@@ -86,13 +88,23 @@ class Redactor:
         texts = one_array(rows[column])
         if texts.null_count == len(texts):
             return rows
-        hits = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(texts, _union(self.rules)), False).to_numpy(zero_copy_only=False)))
-        if not len(hits):
-            return rows
+        careful = _matching(texts, _union(tuple(_without_v4(rule) for rule in self.rules)))
+        texts = self._cut_v4(texts, careful, counts)
+        hits = np.flatnonzero(careful)
         mended = [self._mended_text(str(text), counts) for text in texts.take(pa.array(hits)).to_pylist()]
-        mask = np.zeros(len(texts), bool)
-        mask[hits] = True
-        return with_column(rows, column, pc.replace_with_mask(texts, pa.array(mask), pa.array(mended, pa.string())))
+        return with_column(rows, column, pc.replace_with_mask(texts, pa.array(careful), pa.array(mended, pa.string())) if len(hits) else texts)
+
+    def _cut_v4(self, texts: AnyArray, careful: "np.ndarray[tuple[int], np.dtype[np.bool_]]", counts: Counter[str]) -> AnyArray:
+        """Cut addresses of version 4 in the texts that need no more than that."""
+        if not any(rule.name == IP for rule in self.rules):
+            return texts
+        with_hosts = _matching(texts, _HOST_IN_NETWORK) & ~careful
+        if not with_hosts.any():
+            return texts
+        mask = pa.array(with_hosts)
+        found = texts.filter(mask)
+        counts[IP] += pc.sum(pc.count_substring_regex(found, _HOST_IN_NETWORK)).as_py()
+        return pc.replace_with_mask(texts, mask, pc.replace_substring_regex(found, _HOST_IN_NETWORK, r"\10"))
 
     @property
     def _secrets(self) -> Redaction | None:
@@ -167,6 +179,14 @@ def is_card(text: str) -> bool:
     digits = [int(digit) for digit in text if digit.isdigit()]
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
     return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _matching(texts: AnyArray, pattern: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    return np.array(pc.fill_null(pc.match_substring_regex(texts, pattern), False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _without_v4(rule: Redaction) -> Redaction:
+    return Redaction(IP, _IPV6) if rule.name == IP else rule
 
 
 @lru_cache(maxsize=64)

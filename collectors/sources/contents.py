@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import orc
 
-from collectors.envelopes.inflate import inflate_blocks
+from collectors.envelopes.inflate import inflate_blocks, is_compressed
 from tailrace.errors import DecodeError
 
 READ_BYTES: Final = 1024 * 1024
@@ -35,6 +35,8 @@ FOREIGN: Final = (
     (b"\xca\xfe\xba\xbe", "Java class"),
 )
 """How files begin that are found beside logs and hold no lines that could be read."""
+
+Packing = Literal["none", "stream", "whole"]
 
 Advance = Callable[[int], None]
 """Called with bytes that were read since the last call."""
@@ -61,6 +63,13 @@ def contents(file: BinaryIO, advance: Advance = lambda _: None) -> Iterator[Cont
     blocks = _blocks(first, file, advance)
     stream = next((unpack for magic, unpack in _STREAMED.items() if first.startswith(magic)), inflate_blocks)
     yield Content("", stream(blocks))
+
+
+def packing(first: bytes) -> Packing:
+    """Answer how a file that begins so is packed: ``none``, as one stream that can be read on from any place, or as something that is read whole."""
+    if any(first.startswith(magic) for magic in (*_WHOLE, *(magic for magic, _ in FOREIGN))):
+        return "whole"
+    return "stream" if is_compressed(first) or any(first.startswith(magic) for magic in _STREAMED) else "none"
 
 
 def _blocks(first: bytes, file: BinaryIO, advance: Advance) -> Iterator[bytes]:
@@ -158,7 +167,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, advance: Advance)
 
 def _parquet(file: BinaryIO, advance: Advance) -> Iterator[Content]:
     try:
-        opened = pq.ParquetFile(file)
+        opened = pq.ParquetFile(file, buffer_size=READ_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise DecodeError(f"the Parquet file cannot be read: {error}") from error
     yield Content("", _rows(opened.iter_batches(batch_size=ROWS), "Parquet"))

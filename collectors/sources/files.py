@@ -7,11 +7,13 @@ ids is its absolute path, with links resolved. A compressed file that is damaged
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
+
+import pyarrow.compute as pc
 
 from collectors.collector import Collector, Summary
 from collectors.lines import Origin
@@ -30,11 +32,22 @@ MAX_LETTER_BYTES: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What became of a stream; ``replaced`` lines had bytes that were no UTF-8, ``problem`` is why it was not read to its end."""
+    """What became of a stream; ``replaced`` lines had bytes that were no UTF-8, ``problem`` is why it was not read to its end; or it was ``stopped``."""
 
     summary: Summary = field(default_factory=Summary)
     replaced: int = 0
     problem: str = ""
+    stopped: bool = False
+
+
+class Place(NamedTuple):
+    """How far a stream is read: the number of its content (a zip has several), and the offset behind the last line that was put."""
+
+    content: int = 0
+    offset: int = 0
+
+
+START: Final = Place()
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -93,22 +106,44 @@ class LineSource:
             return Ingest(problem=f"{path}: cannot be read: {error.strerror or error}")
         if not done.problem:
             return done
-        letter = DeadLetter("payload", done.problem, _kept(path), {"envelope": STREAM_NAME, "path": identity})
+        letter = DeadLetter("payload", done.problem, kept_bytes(path), {"envelope": STREAM_NAME, "path": identity})
         dead = self._patiently(partial(self._collector.collect_dead, origin.source, [letter]))
         return replace(done, summary=done.summary + dead, problem=f"{path}: {done.problem}")
 
-    def ingest_stream(self, file: BinaryIO, origin: Origin, name: str, advance: Advance = lambda _: None) -> Ingest:
-        """Collect the lines of an open stream."""
+    def ingest_stream(
+        self,
+        file: BinaryIO,
+        origin: Origin,
+        name: str,
+        advance: Advance = lambda _: None,
+        after: Place = START,
+        reached: Callable[[Place], None] = lambda _: None,
+    ) -> Ingest:
+        """Collect the lines of an open stream, those behind ``after``; ``reached`` is told how far it is after each put."""
         done = Ingest()
         try:
-            for content in contents(file, advance):
-                for run in runs(content.blocks, origin, f"{name}!{content.member}" if content.member else name, self._clock.now_us()):
-                    done = self._collected(done, run)
-                    if self._stop.is_set():
-                        return done
+            for place, run in self._placed(file, origin, name, advance, after):
+                done = self._collected(done, run)
+                reached(place)
+                if self._stop.is_set():
+                    return replace(done, stopped=True)
         except DecodeError as error:
             return replace(done, problem=str(error))
         return done
+
+    def _placed(self, file: BinaryIO, origin: Origin, name: str, advance: Advance, after: Place) -> Iterator[tuple[Place, Run]]:
+        """Answer the runs behind a place. Those before it are read over, if they begin their content or hold a line that begins as headers do: lines that follow are read by them."""
+        for number, content in enumerate(contents(file, advance)):
+            if number < after.content:
+                continue
+            named, is_first = f"{name}!{content.member}" if content.member else name, True
+            for run in runs(content.blocks, origin, named, self._clock.now_us()):
+                place = Place(number, run.end)
+                if place > after:
+                    yield place, run
+                elif is_first or pc.any(pc.starts_with(run.lines.text, "#")).as_py():
+                    self._collector.read_over(run.lines)
+                is_first = False
 
     def _collected(self, done: Ingest, run: Run) -> Ingest:
         dropped = {EMPTY_RULE: run.empty} if run.empty else {}
@@ -119,5 +154,6 @@ class LineSource:
         return patiently(call, self._clock, self._stop, self._patience_s)
 
 
-def _kept(path: Path) -> bytes:
+def kept_bytes(path: Path) -> bytes:
+    """Answer what of a damaged file goes into its dead letter."""
     return path.read_bytes() if path.stat().st_size <= MAX_LETTER_BYTES else b""

@@ -34,6 +34,12 @@ def is_records(first: bytes) -> bool:
     return any(pattern.match(text) for pattern in (_HEAD, _LIST, _PRETTY))
 
 
+def is_list(first: bytes) -> bool:
+    """Whether a stream that begins so is one list of records, complete when it was written: nothing is added to such a file."""
+    text = first.removeprefix(b"\xef\xbb\xbf")
+    return any(pattern.match(text) for pattern in (_HEAD, _LIST))
+
+
 def records(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Answer the objects of a stream of which :func:`is_records` holds, each with its offset.
 

@@ -1,12 +1,11 @@
-"""The calls of CloudWatch Logs that subscriptions need, as a port, through boto3, and in memory."""
+"""The calls of CloudWatch Logs that subscriptions need, as a port and through boto3."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from tailrace.errors import PermanentError
+from collectors.subscriptions.account_policy import POLICY_TYPE, AccountPolicy, read_policy
+from tailrace.aws_errors import asked
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -15,15 +14,20 @@ MAX_FILTERS: Final = 2
 """Subscription filters a log group can have (an account-level policy comes on top):
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class LogGroup:
-    """A log group; only groups of class ``STANDARD`` can have subscription filters."""
+    """A log group; only groups of class ``STANDARD`` can have subscription filters.
+
+    ``retention_days`` is ``None`` where events are kept for ever; ``created_ms`` is 0 where it is not known.
+    """
 
     name: str
     log_class: str = "STANDARD"
+    retention_days: int | None = None
+    stored_bytes: int = 0
+    kms_key: str = ""
+    created_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class SubscriptionFilter:
 
 
 class KeepsSubscriptions(Protocol):
-    """Log groups and their subscription filters; calls raise :class:`PermanentError` with AWS's reason."""
+    """Log groups, their subscription filters and the account's policies; calls raise :class:`tailrace.errors.DeliveryError` with AWS's reason."""
 
     def groups(self, prefix: str) -> Sequence[LogGroup]:
         """List the log groups whose names begin so."""
@@ -55,6 +59,18 @@ class KeepsSubscriptions(Protocol):
         """Delete a filter."""
         ...
 
+    def policies(self) -> Sequence[AccountPolicy]:
+        """List the account's subscription filter policies in the Region."""
+        ...
+
+    def put_policy(self, wanted: AccountPolicy) -> None:
+        """Make a policy, or change the one of that name."""
+        ...
+
+    def delete_policy(self, name: str) -> None:
+        """Delete a policy."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Boto3LogGroups:
@@ -65,13 +81,12 @@ class Boto3LogGroups:
     def groups(self, prefix: str) -> Sequence[LogGroup]:
         """List the log groups whose names begin so, page by page."""
         pages = self.client.get_paginator("describe_log_groups")
-        given = {"logGroupNamePrefix": prefix} if prefix else {}
-        found = _asked("log groups", lambda: [group for page in pages.paginate(**given) for group in page["logGroups"]])  # type: ignore[arg-type]
-        return [LogGroup(group["logGroupName"], group.get("logGroupClass") or "STANDARD") for group in found]
+        given: Any = {"logGroupNamePrefix": prefix} if prefix else {}
+        return asked("log groups", "logs:DescribeLogGroups", lambda: [_log_group(group) for page in pages.paginate(**given) for group in page["logGroups"]])
 
     def filters(self, group: str) -> Sequence[SubscriptionFilter]:
         """List the filters of a group."""
-        answer = _asked(group, lambda: self.client.describe_subscription_filters(logGroupName=group))
+        answer = asked(group, "logs:DescribeSubscriptionFilters", lambda: self.client.describe_subscription_filters(logGroupName=group))
         return [
             SubscriptionFilter(one["filterName"], one["destinationArn"], one.get("filterPattern", ""), one.get("roleArn") or "")
             for one in answer["subscriptionFilters"]
@@ -79,62 +94,53 @@ class Boto3LogGroups:
 
     def put(self, group: str, wanted: SubscriptionFilter) -> None:
         """Put a filter."""
-        role = {"roleArn": wanted.role_arn} if wanted.role_arn else {}
-        _asked(
+        role: Any = {"roleArn": wanted.role_arn} if wanted.role_arn else {}
+        asked(
             group,
+            "logs:PutSubscriptionFilter",
             lambda: self.client.put_subscription_filter(
-                logGroupName=group,
-                filterName=wanted.name,
-                filterPattern=wanted.pattern,
-                destinationArn=wanted.destination_arn,
-                **role,  # type: ignore[arg-type]
+                logGroupName=group, filterName=wanted.name, filterPattern=wanted.pattern, destinationArn=wanted.destination_arn, **role
             ),
         )
 
     def delete(self, group: str, name: str) -> None:
         """Delete a filter."""
-        _asked(group, lambda: self.client.delete_subscription_filter(logGroupName=group, filterName=name))
+        asked(group, "logs:DeleteSubscriptionFilter", lambda: self.client.delete_subscription_filter(logGroupName=group, filterName=name))
+
+    def policies(self) -> Sequence[AccountPolicy]:
+        """List the account's subscription filter policies in the Region, page by page."""
+        return asked("account policies", "logs:DescribeAccountPolicies", lambda: list(self._policies()))
+
+    def _policies(self) -> Iterator[AccountPolicy]:
+        page: Any = {}
+        while True:
+            answer = self.client.describe_account_policies(policyType=POLICY_TYPE, **page)
+            for one in answer.get("accountPolicies", []):
+                yield read_policy(one["policyName"], one["policyDocument"], one.get("selectionCriteria", ""))
+            if not answer.get("nextToken"):
+                return
+            page = {"nextToken": answer["nextToken"]}
+
+    def put_policy(self, wanted: AccountPolicy) -> None:
+        """Put a policy; it holds for all log groups of the account in the Region, also for those to come, but for the excluded ones."""
+        selection: Any = {"selectionCriteria": wanted.selection} if wanted.selection else {}
+        asked(
+            f"account policy {wanted.name}",
+            "logs:PutAccountPolicy",
+            lambda: self.client.put_account_policy(policyName=wanted.name, policyDocument=wanted.document, policyType=POLICY_TYPE, scope="ALL", **selection),
+        )
+
+    def delete_policy(self, name: str) -> None:
+        """Delete a policy."""
+        asked(f"account policy {name}", "logs:DeleteAccountPolicy", lambda: self.client.delete_account_policy(policyName=name, policyType=POLICY_TYPE))
 
 
-def _asked(what: str, call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except (ClientError, BotoCoreError) as error:
-        raise PermanentError(f"{what}: {error}") from error
-
-
-@dataclass(slots=True)
-class MemoryLogGroups:
-    """Log groups in memory, with AWS's limit; those named in ``refused`` refuse changes."""
-
-    found: dict[LogGroup, dict[str, SubscriptionFilter]] = field(default_factory=dict)
-    refused: set[str] = field(default_factory=set)
-
-    def groups(self, prefix: str) -> Sequence[LogGroup]:
-        """List the log groups whose names begin so."""
-        return sorted((group for group in self.found if group.name.startswith(prefix)), key=lambda group: group.name)
-
-    def filters(self, group: str) -> Sequence[SubscriptionFilter]:
-        """List the filters of a group."""
-        return list(self._of(group).values())
-
-    def put(self, group: str, wanted: SubscriptionFilter) -> None:
-        """Put a filter; a third one is refused."""
-        filters = self._of(group)
-        if group in self.refused:
-            raise PermanentError(f"{group}: AccessDeniedException")
-        if wanted.name not in filters and len(filters) == MAX_FILTERS:
-            raise PermanentError(f"{group}: LimitExceededException: Resource limit exceeded.")
-        filters[wanted.name] = wanted
-
-    def delete(self, group: str, name: str) -> None:
-        """Delete a filter."""
-        if group in self.refused or name not in self._of(group):
-            raise PermanentError(f"{group}: ResourceNotFoundException: The specified subscription filter does not exist.")
-        del self._of(group)[name]
-
-    def _of(self, group: str) -> dict[str, SubscriptionFilter]:
-        for one, filters in self.found.items():
-            if one.name == group:
-                return filters
-        raise PermanentError(f"{group}: ResourceNotFoundException: The specified log group does not exist.")
+def _log_group(found: Any) -> LogGroup:  # noqa: ANN401 - a structure of boto3, whose stubs differ by version
+    return LogGroup(
+        found["logGroupName"],
+        found.get("logGroupClass") or "STANDARD",
+        found.get("retentionInDays"),
+        found.get("storedBytes") or 0,
+        found.get("kmsKeyId") or "",
+        found.get("creationTime") or 0,
+    )

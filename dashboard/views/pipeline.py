@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import searches
-from dashboard.panels import dead_letters
+from dashboard.panels import dead_letters, parse_health
 from dashboard.panels import ledger as panel
 from dashboard.session import header, shown_errors, workspace
 
@@ -27,6 +27,9 @@ with shown_errors():
         numbers = {name: st.column_config.NumberColumn(name.capitalize(), format="localized") for name in panel.COLUMNS[3:]}
         st.dataframe(frame, hide_index=True, column_config={**numbers, "hop": "Hop", "sink": "Sink", "unit": "Unit"})
         panel.flow(hops)
+
+with shown_errors():
+    parse_health.show()
 
 left, right = st.columns(2)
 with left, shown_errors():

@@ -96,7 +96,7 @@ def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = 
     ids = compute.unique(one_array(rows, "event_id"))
     same = [part for part in merged_before if part not in chosen and _holds(store, part, ids)]
     if same:
-        chosen, rows = [*chosen, *same], pa.concat_tables([rows, *(_read(store, part) for part in same)])
+        chosen, rows = [*chosen, *same], pa.concat_tables([rows, *(read_part(store, part) for part in same)])
     kept = newest(rows)
     removed = rows.num_rows - kept.num_rows + sum(rows_in(source(store, part))[1] for part in chosen if part.is_merged)
     name = _name(chosen)
@@ -160,15 +160,15 @@ def _holds(store: ObjectStore, part: Part, ids: Any) -> bool:  # noqa: ANN401 - 
 
 
 def _read_while_small(store: ObjectStore, parts: Sequence[Part]) -> tuple[list[Part], pa.Table]:
-    tables = [_read(store, parts[0])]
+    tables = [read_part(store, parts[0])]
     for part in parts[1:]:
         if sum(table.nbytes for table in tables) > MAX_MEMORY_BYTES:
             break
-        tables.append(_read(store, part))
+        tables.append(read_part(store, part))
     return list(parts[: len(tables)]), pa.concat_tables(tables)
 
 
-def _read(store: ObjectStore, part: Part) -> pa.Table:
+def read_part(store: ObjectStore, part: Part) -> pa.Table:
     """Read a part in today's schema: columns that it does not have are null."""
     found = pq.ParquetFile(source(store, part)).read()
     schema = arrow_schema(part.table)

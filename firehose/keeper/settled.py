@@ -13,7 +13,7 @@ from typing import Final, Literal
 from firehose.cursor import load
 from firehose.disk import LocalDisk
 from firehose.frame import Position
-from firehose.sinks.lake import NAME
+from firehose.routes import LAKE
 
 Settled = Literal["yes", "no", "unknown"]
 IsSettled = Callable[[str], Settled]
@@ -25,7 +25,7 @@ def settled_by(spool_folder: Path) -> IsSettled:
     """Answer the question as it stands now, from the spool's identity and the lake's cursor."""
     identity = spool_folder / "identity"
     producer = identity.read_text("ascii", "replace")[:8] if identity.exists() else ""
-    found = load(spool_folder / f"cursor-{NAME}.bin", LocalDisk())
+    found = load(spool_folder / f"cursor-{LAKE}.bin", LocalDisk())
     passed = found[1].position if found else Position(0, 0)
     return lambda name: _judge(name, producer, passed)
 

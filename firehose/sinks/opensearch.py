@@ -17,18 +17,20 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 
 from firehose.batches import Batch, Key, Limits
-from firehose.columns import Ints, compute, take, text_bytes
+from firehose.columns import Ints, compute, ints, one_array, take, text_bytes
 from firehose.cursor import OutcomeRow
 from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
+from firehose.parts import event_times
 from firehose.sinks.attribute_split import AttributeSplit
 from firehose.sinks.bulk_answer import Verdict, read_answer, refusal
-from firehose.sinks.bulk_body import Texts, lines
+from firehose.sinks.bulk_body import Texts, index_of, lines
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister
@@ -41,6 +43,7 @@ MAX_REQUEST_DOCUMENTS: Final = 5_000
 PIECE_ROWS: Final = 10_000
 LIMITS: Final = Limits(rows=20_000, nbytes=16 * 1024 * 1024, after_s=0.25)
 _ANSWER: Final = {"filter_path": "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"}
+NOT_THERE: Final = "404 "
 _NDJSON: Final = {"content-type": "application/x-ndjson"}
 
 
@@ -100,6 +103,21 @@ class OpenSearchSink:
             raise TransientError(verdict.reason)
         if verdict.kind in {"refused", "halve"}:
             raise PermanentError(f"opensearch refuses it again: {verdict.reason}")
+
+    def withdraw(self, name: TableName, rows: pa.Table) -> None:
+        """Delete documents whose newer revision lies in another day's index; one that is not there, or is newer, stays as it is."""
+        times, revisions = event_times(rows), ints(rows, "revision")
+        for start in range(0, rows.num_rows, MAX_REQUEST_DOCUMENTS):
+            actions = [
+                orjson.dumps({"delete": {"_index": index_of(name, int(at)), "_id": identity, "version": int(revision) + 2, "version_type": "external"}})
+                for identity, at, revision in zip(
+                    one_array(rows, "event_id").to_pylist()[start : start + MAX_REQUEST_DOCUMENTS], times[start:], revisions[start:], strict=False
+                )
+            ]
+            answer = self.bulk(b"\n".join(actions) + b"\n", len(actions))
+            verdicts = [answer] if isinstance(answer, Verdict) else answer
+            if bad := next((one for one in verdicts if one.kind not in {"there", "stored"} and not one.reason.startswith(NOT_THERE)), None):
+                raise TransientError(f"opensearch: {bad.reason}")
 
     def bury(self, place: str, letters: Sequence[DeadLetter]) -> None:
         """Write documents that were refused into dead letters."""

@@ -43,12 +43,21 @@ def start_trino(folder: Path, port: int, s3_url: str, bucket: str = "lake", heap
 
 
 def _has_started(url: str) -> bool:
-    """Trino answers before it takes queries; ``/v1/info`` says when it does."""
+    """Trino answers before it takes queries, says that it has started before a node has joined it, and refuses queries until then: so a query is asked."""
     try:
-        answer = urllib3.request("GET", f"{url}/v1/info", timeout=1.0, retries=False)
-        return answer.status == 200 and orjson.loads(answer.data).get("starting") is False
+        info = urllib3.request("GET", f"{url}/v1/info", timeout=1.0, retries=False)
+        return info.status == 200 and orjson.loads(info.data).get("starting") is False and _runs_queries(url)
     except (urllib3.exceptions.HTTPError, orjson.JSONDecodeError):
         return False
+
+
+def _runs_queries(url: str) -> bool:
+    """Run ``SELECT 1`` (https://trino.io/docs/current/develop/client-protocol.html)."""
+    answer = urllib3.request("POST", f"{url}/v1/statement", body=b"SELECT 1", headers={"X-Trino-User": "sandbox"}, timeout=5.0, retries=False)
+    told = orjson.loads(answer.data)
+    while next_uri := told.get("nextUri"):
+        told = orjson.loads(urllib3.request("GET", next_uri, headers={"X-Trino-User": "sandbox"}, timeout=5.0, retries=False).data)
+    return "error" not in told
 
 
 def _home(jdk: Path) -> Path:

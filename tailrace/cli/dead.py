@@ -133,7 +133,10 @@ def _replayer(settings: Settings, letters: DeadLetters) -> Iterator[Callable[[st
         return
     with stream:
         collector = collector_from_settings(settings, stream, register, clock)
-        yield lambda identity: _replay(stream, collector, letters, identity)
+        try:
+            yield lambda identity: _replay(stream, collector, letters, identity)
+        finally:
+            collector.close()
         stream.flush()
 
 

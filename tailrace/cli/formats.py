@@ -10,6 +10,7 @@ from collectors.format import Format, FormatSet
 from collectors.format_file import load_formats, read_format
 from collectors.format_test import row_of, run_tests
 from tailrace.cli.output import json_option, print_json, print_table, printable
+from tailrace.parse_health import read_health
 from tailrace.settings import load
 
 
@@ -62,6 +63,27 @@ def show(name: str, *, as_json: bool) -> None:
     for text in (one.description, one.specification, f"log groups: {', '.join(one.log_groups) or 'any'}", f"line: {one.line or 'any'}", f"file: {one.path}"):
         click.echo(text)
     print_table(("column", "becomes", "type"), columns)
+
+
+@command.command()
+@click.option("--format", "name", default="", help="One format alone, such as aws.alb.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="How many shapes and fields, the newest first.")
+@json_option
+def health(name: str, limit: int, *, as_json: bool) -> None:
+    """Show how formats read the lines of each source, what the lines look like that they cannot read, and which fields are new. Exits 1 where a line could not be read in full.
+
+    Example: tailrace formats health --format aws.alb
+    """
+    if name:
+        _formats().get(name)
+    found = read_health(load().settings.health_path, name=name, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        for title, rows in found.items():
+            columns = list(rows[0]) if rows else []
+            print_table(columns, [list(row.values()) for row in rows], title=title if rows else f"{title}: none")
+    sys.exit(1 if any(row["partial"] or row["failed"] for row in found["formats"]) else 0)
 
 
 @command.command("explain")

@@ -1,35 +1,39 @@
-"""``tailrace ingest``: files, folders or standard input through the write path, and the ledger of the run."""
+"""``tailrace ingest``: files, folders, objects of S3 or standard input through the write path, and the ledger of the run."""
 
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, cast
 
 import click
 
 from collectors.collector import Collector, Summary
-from collectors.from_settings import collector_from_settings, formats_from_settings
+from collectors.envelopes.s3_event import S3Object
+from collectors.from_settings import formats_from_settings
 from collectors.lines import Origin
 from collectors.sources.contents import Advance
 from collectors.sources.files import Ingest, LineSource, find_files
 from collectors.sources.stdin import ingest_stdin
-from firehose import LocalFirehose
-from tailrace.cli.output import json_option, print_json, print_table, progress
+from collectors.sources.tail_files import TailFiles
+from collectors.sources.tail_positions import Positions
+from tailrace.cli.output import json_option, print_json, progress
+from tailrace.cli.write_path import PATIENCE_S, Done, Report, print_report, stopping, write_path
 from tailrace.clock import Clock, SystemClock
-from tailrace.errors import UsageError
-from tailrace.fields import AttributeRegister
-from tailrace.ledger import Hop, open_ledger
+from tailrace.errors import DeliveryError, UsageError
 from tailrace.settings import Settings, load
 
-PATIENCE_S: Final = 60.0
-"""How long a full spool or disk is waited for."""
+if TYPE_CHECKING:
+    from collectors.sources.s3_objects import ObjectSource
 
-FLUSH_TIMEOUT_S: Final = 120.0
 STDIN: Final = "-"
 
 Kind = Literal["lines", "cloudwatch", "xray"]
+Input = Path | S3Object | None
+"""A file, an object, or standard input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,76 +45,107 @@ class Job:
     origin: Origin = Origin("", "")  # noqa: RUF009 - it is frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of a run: sums, what the ledger says of it, what could not be read, and whether all of it is in the lake."""
-
-    inputs: int
-    done: Ingest
-    hops: Sequence[Hop]
-    problems: Sequence[str]
-    balanced: bool
-    flushed: bool
-
-    @property
-    def is_good(self) -> bool:
-        """Whether everything was read, is in the lake, and adds up."""
-        return not self.problems and not self.done.summary.dead and self.balanced and self.flushed
-
-
 @click.command()
 @click.argument("paths", metavar="PATH...|-", nargs=-1, required=True)
 @click.option("--format", "format_name", default="", help="Name of the format, such as web.apache_access; else it is detected.")
 @click.option("--source", default="", help="Name of the source in the ledger; else file:PATH or stdin.")
 @click.option("--payload", type=click.Choice(["cloudwatch", "xray"]), help="Each file is a payload of that kind, not lines.")
+@click.option("--follow", is_flag=True, help="Go on reading what is added, until told to stop (Ctrl-C, SIGTERM); paths may be patterns.")
 @json_option
-def command(paths: tuple[str, ...], format_name: str, source: str, payload: str | None, *, as_json: bool) -> None:
-    """Read files, folders or standard input into the lake (and OpenSearch, where it is set), and print the ledger of the run.
+def command(paths: tuple[str, ...], format_name: str, source: str, payload: str | None, *, follow: bool, as_json: bool) -> None:
+    """Read files, folders, objects of S3 or standard input into the lake (and OpenSearch, where it is set), and print the ledger of the run.
 
-    Files may be compressed with gzip or zlib. A file that is ingested again adds nothing: its lines are counted as duplicates. Exits 3 if something could not be read.
+    s3://bucket/prefix is every object whose key begins so. Files may be packed (gzip, zlib, bzip2, xz, zstd, zip) or Parquet or ORC. What is ingested again adds nothing: its lines are
+    counted as duplicates. Exits 3 if something could not be read. With --follow files are read on while they grow, rotate and are compressed, from where the last run left them.
 
     Example: tailrace ingest /var/log/nginx --format web.nginx_access
     """
     settings, clock = load().settings, SystemClock()
     job = Job(paths, cast("Kind", payload or "lines"), Origin(source, "", format=format_name))
-    report = run(settings, clock, job, sys.stdin.buffer)
-    print_json(_as_json(report)) if as_json else _print(report)
+    if follow:
+        if payload or any(path == STDIN or path.startswith("s3://") for path in paths):
+            raise UsageError("--follow takes files of lines, and neither standard input, objects of S3 nor --payload")
+        click.echo("following; stop with Ctrl-C", err=True)
+        with stopping() as stop:
+            report = run_following(settings, clock, job, stop)
+    else:
+        report = run(settings, clock, job, sys.stdin.buffer)
+    print_json(report.to_json()) if as_json else print_report(report)
     raise SystemExit(0 if report.is_good else 3)
 
 
 def run(settings: Settings, clock: Clock, job: Job, stdin: BinaryIO) -> Report:
     """Ingest, wait until it is in the lake, and compare the ledger with what it was."""
-    inputs = _inputs(job.paths)
+    inputs = _inputs(settings, job)
     if job.origin.format:
         formats_from_settings(settings).get(job.origin.format)
-    register, before = AttributeRegister(settings.register_path), open_ledger(settings.ledger_path).hops()
-    with LocalFirehose(settings, clock, register=register) as stream:
-        collector = collector_from_settings(settings, stream, register, clock)
-        source = LineSource(collector, clock, origin=job.origin, patience_s=PATIENCE_S)
-        with _advancing(inputs) as advance:
-            if job.kind == "lines":
-                ingests = [_lines(source, path, advance, stdin, str(clock.now_us()), job.origin) for path in inputs]
-            else:
-                ingests = [_payload(collector, path, advance, stdin, job) for path in inputs]
-        flushed = stream.flush(FLUSH_TIMEOUT_S)
-    check = open_ledger(settings.ledger_path).check()
-    done = Ingest(sum((one.summary for one in ingests), Summary()), sum(one.replaced for one in ingests))
-    problems = [one.problem for one in ingests if one.problem]
-    return Report(len(inputs), done, _difference(check.hops, before), problems, check.balanced, flushed)
+    with write_path(settings, clock) as path, _advancing(inputs) as advance:
+        read = _reader(settings, clock, path.collector, job, stdin)
+        ingests = [read(one, advance) for one in inputs]
+        problems = [one.problem for one in ingests if one.problem]
+        return path.report(Done(len(inputs), sum((one.summary for one in ingests), Summary()), sum(one.replaced for one in ingests), problems))
 
 
-def _inputs(paths: Sequence[str]) -> list[Path | None]:
+def run_following(settings: Settings, clock: Clock, job: Job, stop: threading.Event) -> Report:
+    """Follow files until told to stop, wait until what was read is in the lake, and compare the ledger with what it was."""
+    patterns = [str(Path(path) / "**" / "*") if Path(path).is_dir() else path for path in job.paths]
+    if job.origin.format:
+        formats_from_settings(settings).get(job.origin.format)
+    with write_path(settings, clock) as path:
+        TailFiles(path.collector, patterns, Positions(settings.tail_path), clock, origin=job.origin, stop=stop).run()
+        report = path.report(Done(len(patterns), Summary(), 0, []))
+    events = sum(hop.went_out for hop in report.hops if (hop.hop, hop.unit) == ("collect", "events"))
+    return replace(report, done=replace(report.done, summary=Summary(events=events)))
+
+
+def _inputs(settings: Settings, job: Job) -> list[Input]:
     """List what is to be read, ``None`` for standard input."""
-    inputs: list[Path | None] = []
-    for path in paths:
+    inputs: list[Input] = []
+    for path in job.paths:
         if path.startswith("s3://"):
-            raise UsageError(f"{path}: objects of S3 cannot be ingested yet: copy them to a folder first")
-        inputs += [None] if path == STDIN else find_files([Path(path)])
+            if job.kind != "lines":
+                raise UsageError(f"{path}: --payload is for files: copy the object to one first")
+            inputs += _objects(settings, path)
+        else:
+            inputs += [None] if path == STDIN else find_files([Path(path)])
     return list(dict.fromkeys(inputs))
 
 
-def _lines(source: LineSource, path: Path | None, advance: Advance, stdin: BinaryIO, run_id: str, origin: Origin) -> Ingest:
-    return source.ingest_file(path, advance) if path else ingest_stdin(source, stdin, run_id, origin, advance)
+def _objects(settings: Settings, url: str) -> list[Input]:
+    from collectors.sources.s3_from_settings import clients_from_settings  # boto3 takes 300 ms to import
+    from collectors.sources.s3_listing import Boto3Listing, listed
+
+    found: list[Input] = [found.place for found, _ in listed(Boto3Listing(clients_from_settings(settings)), url)]
+    if not found:
+        raise UsageError(f"no object begins with {url}")
+    return found
+
+
+def _reader(settings: Settings, clock: Clock, collector: Collector, job: Job, stdin: BinaryIO) -> Callable[[Input, Advance], Ingest]:
+    """Answer what reads one input."""
+    lines, run_id = LineSource(collector, clock, origin=job.origin, patience_s=PATIENCE_S), str(clock.now_us())
+
+    @cache
+    def objects() -> "ObjectSource":
+        from collectors.sources.s3_from_settings import objects_from_settings
+
+        return objects_from_settings(settings, collector, clock, origin=job.origin, patience_s=PATIENCE_S)
+
+    def read(one: Input, advance: Advance) -> Ingest:
+        if isinstance(one, S3Object):
+            return _object(objects(), one, advance)
+        if job.kind != "lines":
+            return _payload(collector, one, advance, stdin, job)
+        return lines.ingest_file(one, advance) if one else ingest_stdin(lines, stdin, run_id, job.origin, advance)
+
+    return read
+
+
+def _object(source: "ObjectSource", place: S3Object, advance: Advance) -> Ingest:
+    try:
+        return source.ingest(place, advance)
+    except DeliveryError as error:
+        return Ingest(problem=str(error))
 
 
 def _payload(collector: Collector, path: Path | None, advance: Advance, stdin: BinaryIO, job: Job) -> Ingest:
@@ -124,8 +159,8 @@ def _payload(collector: Collector, path: Path | None, advance: Advance, stdin: B
 
 
 @contextmanager
-def _advancing(inputs: Sequence[Path | None]) -> Iterator[Advance]:
-    total = None if None in inputs else sum(path.stat().st_size for path in inputs if path and path.exists())
+def _advancing(inputs: Sequence[Input]) -> Iterator[Advance]:
+    total = None if None in inputs else sum(_size(one) for one in inputs)
     done = 0
     with progress("bytes") as tick:
 
@@ -137,42 +172,7 @@ def _advancing(inputs: Sequence[Path | None]) -> Iterator[Advance]:
         yield advance
 
 
-def _difference(after: Sequence[Hop], before: Sequence[Hop]) -> list[Hop]:
-    known = {(hop.hop, hop.sink, hop.unit): hop for hop in before}
-    found = [(hop, known.get((hop.hop, hop.sink, hop.unit))) for hop in after]
-    changes = [_minus(hop, old) if old else hop for hop, old in found]
-    return [hop for hop in changes if any(getattr(hop, name) for name in _NUMBERS)]
-
-
-_NUMBERS: Final = tuple(field.name for field in fields(Hop) if field.name not in {"hop", "sink", "unit"})
-
-
-def _minus(hop: Hop, old: Hop) -> Hop:
-    return Hop(hop.hop, hop.sink, hop.unit, *(getattr(hop, name) - getattr(old, name) for name in _NUMBERS))
-
-
-def _as_json(report: Report) -> dict[str, Any]:
-    return {
-        "inputs": report.inputs,
-        "events": report.done.summary.events,
-        "replaced": report.done.replaced,
-        "dead": len(report.done.summary.dead),
-        "problems": list(report.problems),
-        "flushed": report.flushed,
-        "balanced": report.balanced,
-        "hops": [hop.to_json() for hop in report.hops],
-    }
-
-
-def _print(report: Report) -> None:
-    columns = ("hop", "sink", "unit", "in", "out", "pending", "dropped", "duplicate", "joined", "dead", "lost")
-    print_table(columns, [tuple(hop.to_json().values()) for hop in report.hops])
-    if report.done.replaced:
-        click.echo(f"{report.done.replaced} lines had bytes that are no UTF-8; they are shown as U+FFFD")
-    for problem in report.problems:
-        click.echo(f"tailrace: {problem}", err=True)
-    if not report.flushed:
-        click.echo("tailrace: what was read is safe in the spool and not yet in every sink", err=True)
-    if not report.balanced:
-        click.echo("tailrace: the ledger does not add up; see: tailrace ledger check", err=True)
-    sys.stdout.flush()
+def _size(one: Input) -> int:
+    if isinstance(one, S3Object):
+        return one.size or 0
+    return one.stat().st_size if one and one.exists() else 0

@@ -18,6 +18,7 @@ from collectors.parse import STATUSES, ParsedLines, parse_lines
 from collectors.sources.contents import contents
 from collectors.sources.files import find_files
 from collectors.sources.text_lines import runs
+from collectors.unpack import unpack
 from tailrace.cli.output import json_option, print_json, print_table
 from tailrace.clock import US_PER_MS, SystemClock, iso_ms
 from tailrace.errors import DecodeError, UsageError
@@ -78,7 +79,7 @@ def read_lines(paths: Iterable[str], origin: Origin, stdin: BinaryIO, received_u
 def _runs(source: Path | None, stdin: BinaryIO, origin: Origin, received_us: int) -> Iterator[Lines]:
     with source.open("rb") if source else nullcontext(stdin) as file:
         for content in contents(file):
-            yield from (run.lines for run in runs(content.blocks, origin, f"{origin.source}!{content.member}", received_us))
+            yield from (unpack(run.lines) for run in runs(content.blocks, origin, f"{origin.source}!{content.member}", received_us))
 
 
 def tallied(parsed: Iterable[tuple[int, ParsedLines]]) -> tuple[int, dict[str, dict[str, int]]]:

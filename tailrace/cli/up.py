@@ -13,7 +13,7 @@ from tailrace.settings import Settings, environment, load
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True, help="Run the dashboard.")
 @click.option("--alerts/--no-alerts", default=True, show_default=True, help="Run the alert rules.")
 def command(*, dashboard: bool, alerts: bool) -> None:
-    """Run gateway, X-Ray daemon, keeper, alert rules and dashboard, until told to stop.
+    """Run gateway, X-Ray daemon, keeper, alert rules and dashboard, until told to stop; with the setting s3_queue_url the readers of that queue too.
 
     Example: TAILRACE_HOME=/srv/tailrace tailrace up
     """

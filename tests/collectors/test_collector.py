@@ -276,5 +276,5 @@ def test_a_trace_is_one_event_whatever_payloads_come_at_the_same_time() -> None:
 def test_steps_are_a_tuple_that_can_be_read() -> None:
     from collectors.steps import STEPS
 
-    assert [step.__name__ for step in STEPS] == ["parse", "complete", "enrich", "measure", "sample", "redact", "reconcile"]
+    assert [step.__name__ for step in STEPS] == ["parse", "complete", "enrich", "measure", "sample", "route", "redact", "reconcile"]
     assert Batch.__doc__

@@ -60,6 +60,8 @@ def read(text: str) -> Format:
         ),
         ("field: duration_s", "field: event_id", "shop.yaml:14:20: no such field of the schema: event_id"),
         ("type: long,", "type: long, scale: 2,", "shop.yaml:13:51: a column with a scale is of type double"),
+        ("{service.name: orders}", "{severity_text: warm}", "shop.yaml:15:13: no such severity: warm"),
+        ("source: level,", "source: {a: b},", "shop.yaml:11:12: the source of the severity is a text, or a list of texts that are asked one after another"),
         ("{service.name: orders}", "{network.bytes: 5}", "shop.yaml:15:13: the field network.bytes is of type long"),
         ("attribute: order.id, type: long", "attribute: order.id, type: address_port", "shop.yaml:13:5: a column of type address_port needs a field"),
         (
@@ -91,6 +93,40 @@ def test_a_mistake_is_named_with_its_place(old: str, new: str, message: str) -> 
     with pytest.raises(FileError) as caught:
         read(GOOD.replace(old, new, 1))
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("[0].id", "a path begins with the name of a list: [0].id"),
+        ("a[0", "no bracket that is closed at character 2 of a[0"),
+        ("a]", "a path begins with the name of a list: a]"),
+        ("a[]", "in brackets is a number, or a member and its text with = between, and not ``: a[]"),
+        ("a[-1]", "in brackets is a number, or a member and its text with = between, and not `-1`: a[-1]"),
+        ("a[name=]", "in brackets is a number, or a member and its text with = between, and not `name=`: a[name=]"),
+        ("a[0]b", "behind a bracket stands a point and a member, and not `b`: a[0]b"),
+        ("a[0].b..c", "behind a bracket stands a point and a member, and not `.b..c`: a[0].b..c"),
+        ("a[0].b]", "behind a bracket stands a point and a member, and not `.b]`: a[0].b]"),
+        ("a[1234567]", "in brackets is a number, or a member and its text with = between, and not `1234567`: a[1234567]"),
+    ],
+)
+def test_a_path_that_is_none_is_named_with_its_place(path: str, message: str) -> None:
+    text = GOOD.replace(
+        "reader: pattern\noptions:\n  patterns: ['^ORDER (?P<id>[0-9]+) (?P<took>[0-9.]+)$']\n", f"reader: json\nnames:\n  id: [order, '{path}']\n"
+    )
+    with pytest.raises(FileError) as caught:
+        read(text)
+    assert str(caught.value) == f"shop.yaml:9:15: {message}"
+
+
+def test_a_severity_may_have_several_sources_and_one_for_lines_that_have_none() -> None:
+    text = GOOD.replace("{source: level, words: {bad: ERROR}}", "{source: [took, id], words: {'17': WARN, '*': ERROR}}").replace("[0-9]+", "[0-9]*")
+    formats = load_formats().having(read(text.replace("<took>[0-9.]+", "<took>[0-9.]*").replace("service.name: orders", "severity_text: INFO")))
+    severities = [
+        (row.get("severity_text"), row.get("severity_number"))
+        for row in (row_of(line, formats) for line in ("ORDER 17 5.5", "ORDER 17 ", "ORDER  ", "ORDER x"))
+    ]
+    assert severities == [("ERROR", 17), ("WARN", 13), ("INFO", 9), (None, None)]
 
 
 @pytest.mark.parametrize(("said", "attribute"), [("", "client.host"), (", host: order.from", "order.from")])

@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from moto.server import ThreadedMotoServer
 
 from collectors.collector import Collector
 from collectors.handler import Handler, lambda_handler, stream_from_settings
 from collectors.lines import Lines
+from collectors.sources.s3_notices import S3Notices
+from collectors.sources.s3_objects import ObjectSource
 from collectors.steps import Work
 from firehose.delivery import Delivery, MemoryStream
 from firehose.sinks.amazon_firehose import AmazonFirehose
@@ -21,13 +24,15 @@ from tailrace.errors import PermanentError, SettingError, TransientError
 from tailrace.fields import AttributeRegister
 from tailrace.forms import arrow_schema
 from tailrace.settings import Settings
+from tests.collectors.sources.s3_fakes import MemoryRanges, column
 
 
 class Rows:
     """A row a line, with nothing but id, time and message."""
 
     def __init__(self, lines: Lines) -> None:
-        columns: dict[str, Any] = {"event_id": lines.event_id, "event_time": lines.event_time, "message": lines.text}
+        times = pc.fill_null(lines.event_time, pa.scalar(lines.received_us, pa.timestamp("us")))
+        columns: dict[str, Any] = {"event_id": lines.event_id, "event_time": times, "message": lines.text}
         schema = arrow_schema("logs")
         self.logs = pa.table([columns[f.name] if f.name in columns else pa.nulls(len(lines), f.type) for f in schema], schema=schema)
         self.metrics = arrow_schema("metrics").empty_table()
@@ -48,8 +53,10 @@ class FailingAt(MemoryStream):
         super().put(delivery)
 
 
-def handler(stream: MemoryStream) -> Handler:
-    return Handler(Collector(stream, Work(Rows), AttributeRegister(), ManualClock()))
+def handler(stream: MemoryStream, objects: MemoryRanges | None = None) -> Handler:
+    clock = ManualClock()
+    collector = Collector(stream, Work(Rows), AttributeRegister(), clock)
+    return Handler(collector, S3Notices(collector, ObjectSource(collector, clock, objects or MemoryRanges(), patience_s=0), 3))
 
 
 def data(message: str) -> str:
@@ -98,6 +105,64 @@ def test_an_event_of_another_shape_is_a_dead_letter_whole() -> None:
     assert json.loads(stream.deliveries[0].dead[0].body) == event
 
 
+def notification(*keys: str) -> dict[str, Any]:
+    shared = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}
+    return {"Records": [shared | {"s3": {"bucket": {"name": "logs"}, "object": {"key": key}}} for key in keys]}
+
+
+def queue(*bodies: Any, receives: int = 1) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(receives)}
+    records = [{"eventSource": "aws:sqs", "messageId": f"m{n}", "attributes": attributes, "body": json.dumps(body)} for n, body in enumerate(bodies)]
+    return {"Records": records}
+
+
+SHAPES: dict[str, Any] = {
+    "S3": notification("a"),
+    "SNS": {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps(notification("a"))}}]},
+    "EventBridge": {"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": {"name": "logs"}, "object": {"key": "a"}}},
+    "SQS": queue(notification("a")),
+    "SNS in SQS": queue({"Type": "Notification", "Message": json.dumps(notification("a"))}),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_object_is_read_however_it_is_notified(shape: str) -> None:
+    stream = MemoryStream()
+    answer = handler(stream, MemoryRanges({"a": gzip.compress(b"one\ntwo\n")}))(SHAPES[shape])
+    assert answer["batchItemFailures"] == []
+    assert (answer["counts"]["payloads"], answer["counts"]["events"]) == (1, 2)
+    assert column(stream, "message") == ["one", "two"]
+
+
+def test_messages_of_a_queue_that_must_come_again_are_named_and_the_others_are_done_with() -> None:
+    def failing(*keys: str) -> MemoryRanges:
+        class Failing(MemoryRanges):
+            def get(self, place: Any, start: int, length: int, etag: str = "") -> Any:
+                if place.key in keys:
+                    raise PermanentError("access denied")
+                return super().get(place, start, length, etag)
+
+        return Failing({"a": b"one\n", "b": b"two\n", "c": b"three\n"})
+
+    stream, event = MemoryStream(), queue(notification("a"), notification("b"), "hello", notification("c"))
+    answer = handler(stream, failing("b", "c"))(event)
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "m1"}, {"itemIdentifier": "m3"}]
+    assert (answer["counts"]["events"], answer["counts"]["dead"]) == (1, 1)
+    answer = handler(stream, failing("b"))(queue(notification("b"), receives=3))
+    assert (answer["batchItemFailures"], answer["counts"]["dead"]) == ([], 1)
+
+
+def test_a_notification_without_a_queue_fails_where_trying_again_may_help_and_is_a_dead_letter_where_not() -> None:
+    with pytest.raises(TransientError, match="slow down"):
+        handler(MemoryStream(), MemoryRanges({"a": b"one\n"}, faults=[TransientError("slow down")] * 6))(notification("a"))
+    stream = MemoryStream()
+    answer = handler(stream, MemoryRanges({"a": b"one\n"}, faults=[PermanentError("access denied")]))(notification("a"))
+    assert answer["counts"]["dead"] == 1
+    assert json.loads(stream.deliveries[0].dead[0].body) == notification("a")
+    with pytest.raises(TransientError):
+        handler(FailingAt(0, TransientError("slow down")), MemoryRanges({"a": b"one\n"}))(notification("a"))
+
+
 def test_the_delivery_stream_is_amazon_firehose_or_a_clear_error() -> None:
     settings = Settings(firehose_streams="shop", aws_endpoint_url="http://127.0.0.1:9")
     stream = stream_from_settings(settings)
@@ -121,6 +186,9 @@ def test_the_function_itself_delivers_parsed_rows_to_firehose(monkeypatch: pytes
     answer = lambda_handler({"awslogs": {"data": data('{"level": "error", "message": "boom"}')}}, None)
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="function-lake")["Contents"]]
     (row,) = [json.loads(s3.get_object(Bucket="function-lake", Key=key)["Body"].read()) for key in keys]
+    s3.create_bucket(Bucket="logs")
+    s3.put_object(Bucket="logs", Key="a", Body=b'{"level": "warn", "message": "of an object"}')
+    of_queue = lambda_handler(queue(notification("a")), None)
     server.stop()
-    assert answer["counts"]["events"] == 1
+    assert answer["counts"]["events"] == of_queue["counts"]["events"] == 1
     assert (row["message"], row["severity_text"], row["cloud_region"], row["aws_log_group_name"]) == ("boom", "ERROR", "us-east-1", "g")

@@ -122,3 +122,27 @@ def test_raw_is_the_line_where_the_message_is_not() -> None:
     first, second = rows([line, "plain"])
     assert (first["message"], first["raw"], attributes(first)) == ("m", line, {"n": 1})
     assert (second["message"], "raw" in second) == ("plain", False)
+
+
+def test_what_stands_for_nothing_in_the_message_s_own_column_is_no_message() -> None:
+    alert = {"firewall_name": "fw", "event_timestamp": "1790000000", "event": {"alert": {"signature": ""}}}
+    firewall, plain = rows([json.dumps(alert), '{"message":"","n":1}'])
+    assert (firewall["message"], "raw" in firewall) == (json.dumps(alert), False)
+    assert (plain["message"], plain["raw"]) == ("", '{"message":"","n":1}')
+
+
+def test_lines_without_their_format_s_time_may_have_another() -> None:
+    both, other, none = ("date", "time", "timestamp(ms)"), ("timestamp(ms)",), ()
+    values = {"date": "2026-11-24", "time": "10:00:00", "timestamp(ms)": "1795514401123"}
+    found = rows([json.dumps({"x-edge-location": "FRA6", **{name: values[name] for name in names}}) for names in (both, other, none)])
+    assert [row["@timestamp"].isoformat() for row in found[:2]] == ["2026-11-24T10:00:00", "2026-11-24T10:00:01.123000"]
+    assert found[2]["@timestamp"] == found[2]["observed_timestamp"]
+
+
+def test_a_line_says_its_own_account_and_region_and_others_have_those_of_their_origin() -> None:
+    event = '{"eventVersion":"1.11","eventName":"X","awsRegion":"eu-west-1","recipientAccountId":"111122223333"}'
+    lines = lines_of([event, '{"eventVersion":"1.11","eventName":"X"}', "a line"])
+    known = replace(lines, origin=replace(lines.origin, account="123456789012", region="us-east-1"))
+    found = parse_lines(known, formats(), AttributeRegister()).logs
+    assert found["cloud_account_id"].to_pylist() == ["111122223333", "123456789012", "123456789012"]
+    assert found["cloud_region"].to_pylist() == ["eu-west-1", "us-east-1", "us-east-1"]

@@ -1,11 +1,18 @@
 """Real lines of others, where they are at hand: all are read, none is lost, and none is taken for another format."""
 
+import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from collectors.envelopes.cloudwatch import Decoded, decode
+from collectors.lines import Origin
+from collectors.parse import parse_lines
+from collectors.sources.text_lines import runs
+from tailrace.fields import AttributeRegister
 from tests.collectors.readers.samples import formats, lines_of, parsed, rows
 
 DATA = Path(os.environ.get("TAILRACE_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -20,31 +27,51 @@ KINDS = {
     "clo/pipeline/**/s3*.log": "aws.s3_access",
     "opensearch-catalog/amazon_cloudfront/data/*.log": "aws.cloudfront",
     "clo/pipeline/**/cloudfront*.log": "aws.cloudfront",
-    "elastic-examples/Machine Learning/**/auth*.log": "host.syslog_rfc3164",
+    "opensearch-catalog/aws_waf/data/*.log": "aws.waf",
+    "clo/pipeline/**/waf*.log": "aws.waf",
+    "elastic-examples/Machine Learning/**/auth*.log": "host.syslog_rfc3164 host.linux_secure",
     "elastic-examples/Common Data Formats/nginx_json_plus_logs/*_json_logs": "app.json",
-    "loghub/Linux/*.log": "host.syslog_rfc3164",
-    "loghub/OpenSSH/*.log": "host.syslog_rfc3164",
-    "loghub/Mac/*.log": "host.syslog_rfc3164",
+    "opensearch-catalog/amazon_rds/data/*.log": "aws.rds_postgresql",
+    "opensearch-catalog/haproxy/data/*.json": "app.json",
+    "opensearch-catalog/otel-services/data/*.json": "app.json",
+    "nezha-trainticket/**/log/*.csv": "app.csv",
+    "loghub/Linux/*.log": "host.syslog_rfc3164 host.linux_secure",
+    "loghub/OpenSSH/*.log": "host.syslog_rfc3164 host.linux_secure",
+    "loghub/Mac/*.log": "host.syslog_rfc3164 host.linux_secure",
+    "loghub/Apache/*.log": "web.apache_error",
+    "loghub/HDFS/*.log": "app.hadoop",
+    "loghub/Hadoop/*.log": "app.log4j",
+    "loghub/Zookeeper/*.log": "app.log4j",
+    "loghub/Spark/*.log": "app.spark",
 }
-"""Where lines of one format lie; another folder of this layout may hold others, and more or fewer."""
+"""Where lines of one format lie, or of several with blanks between; another folder of this layout may hold others, and more or fewer."""
 
+FORMATS_OF = {pattern.split("/")[1]: expected for pattern, expected in KINDS.items() if pattern.startswith("loghub/")}
 FOUND = [pytest.param(path, expected, id=str(path.relative_to(DATA))) for pattern, expected in KINDS.items() for path in sorted(DATA.glob(pattern))]
 NOTHING = [pytest.param(Path("none"), "", id="none")]
 
 
 def lines_in(path: Path) -> list[str]:
+    """The lines of a file as the collector reads it: of a list of JSON the objects."""
     if not path.exists():
         pytest.skip(f"no {path} below {DATA}")
-    return [line.rstrip("\r") for line in path.read_text("utf-8", "replace").split("\n") if line.strip()]
+    found = runs([path.read_bytes()], Origin("test", "test"), str(path), 0)
+    return [str(line) for run in found for line in run.lines.text]
+
+
+def said_of(path: Path) -> str:
+    """The format that a stream has as a whole, by its first line."""
+    found = runs([path.read_bytes()], Origin("test", "test"), str(path), 0)
+    return next((run.lines.origin.format for run in found), "")
 
 
 @pytest.mark.parametrize(("path", "expected"), FOUND or NOTHING)
 def test_a_file_is_read_in_full(path: Path, expected: str) -> None:
     lines = lines_in(path)
-    found = parsed(lines)
-    tally = found.tally[expected]
-    assert set(found.tally) == {expected}
-    assert (tally.parsed + found.joined, tally.partial, tally.failed) == (len(lines), 0, 0)
+    found = parsed(lines, said_of(path))
+    assert set(found.tally) <= set(expected.split())
+    assert sum(tally.parsed for tally in found.tally.values()) + found.joined == len(lines) > 0
+    assert sum(tally.partial + tally.failed for tally in found.tally.values()) == 0
     assert found.logs["event_time"].null_count == 0
 
 
@@ -64,7 +91,52 @@ def test_logs_of_other_systems_are_text_or_what_they_are_and_not_taken_for_somet
     found = parsed(lines)
     assert found.logs.num_rows == len(lines)
     assert sum(tally.failed + tally.partial for tally in found.tally.values()) == 0
-    assert set(found.tally) <= {"text.plain", "host.syslog_rfc3164", "app.spark"}
+    assert set(found.tally) <= {"text.plain", *FORMATS_OF.get(path.parent.name, "").split()}
+
+
+TRACE_ID = re.compile(r"(?i)\btraceid: ([0-9a-f]{32})\b")
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("nezha-trainticket/**/log/*.csv")) or [Path("none")], ids=lambda path: "-".join(path.parts[-4:]))
+def test_every_line_of_a_service_has_the_trace_that_it_names(path: Path) -> None:
+    lines = lines_in(path)
+    found = parsed(lines, said_of(path)).logs.to_pylist()
+    cells = list(csv.DictReader(lines))
+    assert len(found) == len(cells)
+    for row, cell in zip(found, cells, strict=True):
+        assert (row["trace_id"], row["span_id"]) == (cell["TraceID"] or None, cell["SpanID"] or None)
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("nezha-trainticket/**/log/*.csv")) or [Path("none")], ids=lambda path: "-".join(path.parts[-4:]))
+def test_the_line_of_a_service_alone_has_its_trace_too(path: Path) -> None:
+    texts = [str(json.loads(cell["Log"])["log"]).rstrip("\n") for cell in csv.DictReader(lines_in(path)) if cell["Log"].startswith("{")]
+    found = parsed(texts).logs
+    assert found.num_rows == len(texts)
+    named = [TRACE_ID.search(text) for text in texts]
+    assert found["trace_id"].to_pylist() == [one[1] if one and set(one[1]) != {"0"} else None for one in named]
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("opensearch-catalog/otel-services/data/logs*.json")) or [Path("none")], ids=lambda path: path.stem)
+def test_what_opentelemetry_said_of_a_log_is_in_its_row(path: Path) -> None:
+    lines = lines_in(path)
+    told = [json.loads(line) for line in lines]
+    found = parsed(lines).logs.to_pylist()
+    assert [row["message"] for row in found] == [one["body"] for one in told]
+    assert [row["service_name"] for row in found] == [one["serviceName"] for one in told]
+    assert [row["trace_id"] for row in found] == [one["traceId"] or None for one in told]
+    assert [row["span_id"] for row in found] == [one["spanId"] or None for one in told]
+    assert [row["severity_number"] for row in found] == [(one["severityNumber"] - 1) // 4 * 4 + 1 if one["severityText"] else None for one in told]
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("newrelic/*.json")) or [Path("none")], ids=lambda path: path.stem)
+def test_all_events_of_an_entry_of_newrelic_are_read(path: Path) -> None:
+    if not path.exists():
+        pytest.skip(f"no entries below {DATA}")
+    decoded = decode(path.read_bytes(), received_us=1, inflate_max_bytes=1 << 24)
+    assert isinstance(decoded, Decoded)
+    found = [parse_lines(run, formats(), AttributeRegister()) for run in decoded.runs]
+    assert sum(one.logs.num_rows + one.joined for one in found) == sum(map(len, decoded.runs)) > 0
+    assert {status for one in found for status in one.logs["parse_status"].to_pylist()} == {"parsed"}
 
 
 def regression_lines() -> list[dict[str, str]]:

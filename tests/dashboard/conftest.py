@@ -73,6 +73,7 @@ def _fill(settings: Settings) -> None:
         ids = pa.array([f"e{number}" for number in range(len(texts))])
         collector.collect_lines(Lines(Origin("cloudwatch:/shop/web", "cloudwatch"), now_us, pa.array(texts), ids, pa.nulls(len(texts), pa.timestamp("us"))))
         collector.collect_spans(_documents(now_us), "xray:test")
+        collector.close()
         assert stream.flush()
 
 

@@ -127,3 +127,10 @@ def test_the_pipeline_accounts_for_every_line_and_names_a_dead_gateway(home: Pat
     found = metrics(page)
     assert (found["Ledger"], found["Events collected"], found["Dead letters"]) == ("balanced", "31", "1")
     assert "does not answer" in page.error[0].value
+
+
+def test_the_pipeline_shows_what_could_not_be_read_as_cells(home: Path) -> None:
+    (frame,) = [one.value for one in run("pipeline").dataframe if "shape" in one.value]
+    assert frame[["format", "source", "count", "example"]].to_dict("records") == [
+        {"format": "app.json", "source": "cloudwatch:/shop/web", "count": 1, "example": '{"broken'}
+    ]

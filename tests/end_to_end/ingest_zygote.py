@@ -11,13 +11,17 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from firehose import LocalFirehose
 from firehose.delivery import DeadLetter
 from firehose.disk import Machine
 from firehose.keeper import Keeper
+from firehose.routes import only
 from tailrace import aws  # noqa: F401 - imported once, before the forks
 from tailrace.clock import SystemClock
 from tests.firehose.deliveries import delivery_of, numbered, quick
@@ -89,7 +93,7 @@ def _ingest(order: dict[str, Any], home: Path) -> None:
         acked = os.open(home / "acked", os.O_CREAT | os.O_RDWR | os.O_APPEND)
         pace = random.Random(order["seed"])
         for number in range(os.fstat(acked).st_size, 10**6):
-            stream.put(batch(number, order["at_us"]))
+            stream.put(batch(number, order["at_us"], routed=order.get("routed", False)))
             os.write(acked, b".")
             time.sleep(pace.choice((0, 0, 0.002, 0.02)))
 
@@ -100,10 +104,12 @@ def _keep(keeper: Keeper) -> None:
         time.sleep(0.05)
 
 
-def batch(number: int, at_us: int) -> Any:
-    """The delivery of a number: the same whenever it is asked for."""
+def batch(number: int, at_us: int, *, routed: bool = False) -> Any:
+    """The delivery of a number: the same whenever it is asked for; where it is routed, events that end in 0 go cold, in 1 hot."""
     dead = [DeadLetter("payload", "no payload", b"\x00" + str(number).encode())] if number % 7 == 0 else []
-    return delivery_of(numbered(number * BATCH, BATCH, at_us=at_us), source=f"test:{number % 3}", dead=dead)
+    whole = delivery_of(numbered(number * BATCH, BATCH, at_us=at_us), source=f"test:{number % 3}", dead=dead)
+    words = [{0: only("cold", "r0"), 1: only("hot", "r1")}.get(event % 10) for event in range(number * BATCH, (number + 1) * BATCH)]
+    return replace(whole, routes={"logs": pa.array(words, pa.string())}) if routed else whole
 
 
 if __name__ == "__main__":

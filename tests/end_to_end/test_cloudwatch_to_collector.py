@@ -15,8 +15,12 @@ from collectors.sources.checkpoints import Checkpoints
 from collectors.sources.kinesis import KinesisConsumer
 from collectors.sources.kinesis_shards import Boto3Shards
 from collectors.steps import Work
-from collectors.subscriptions.apply import apply, ensure_stream, plan, read_destination
-from collectors.subscriptions.log_groups import Boto3LogGroups, SubscriptionFilter
+from collectors.subscriptions.apply import apply, ensure_stream
+from collectors.subscriptions.destination import Fed, read_destination
+from collectors.subscriptions.inventory import take_inventory
+from collectors.subscriptions.log_groups import Boto3LogGroups
+from collectors.subscriptions.places import Place
+from collectors.subscriptions.plan import Wish, make_plan
 from firehose.delivery import MemoryStream
 from tailrace import aws
 from tailrace.clock import ManualClock
@@ -54,7 +58,8 @@ def test_every_event_arrives_once_also_when_the_consumer_starts_anew(settings: S
     logs.create_log_stream(logGroupName=GROUP, logStreamName="one")
     ensure_stream(kinesis, read_destination(STREAM))
     port = Boto3LogGroups(logs)
-    assert [step.action for step in apply(port, plan(port, [GROUP], SubscriptionFilter("tailrace", STREAM)))] == ["done"]
+    plan = make_plan(take_inventory(Place("123456789012", "us-east-1"), port, [GROUP], Fed()), Wish((GROUP,), STREAM))
+    assert [step.action for step in apply(port, plan.steps)] == ["done"]
 
     memory, clock, checkpoints = MemoryStream(), ManualClock(), Checkpoints(tmp_path / "kinesis.sqlite")
     collector = Collector(memory, Work(Rows), AttributeRegister(), clock)

@@ -59,7 +59,7 @@ def zygote(home: Path, url: str, at_us: int = NOON_US) -> Iterator[Zygote]:
         yield Zygote(process, home, url, at_us)
 
 
-def kill_often(children: Zygote, times: int, seed: int) -> None:
+def kill_often(children: Zygote, times: int, seed: int, **more: Any) -> None:
     """Kill at each named point, or at some, and else at a random moment: of the start, or after something was acknowledged."""
     chance = random.Random(seed)
     points = [point for point in CRASH_POINTS for _ in range(times * 2 // 3 // len(CRASH_POINTS))] or chance.sample(CRASH_POINTS, times // 2)
@@ -67,7 +67,7 @@ def kill_often(children: Zygote, times: int, seed: int) -> None:
     orders += [{"kill_after_s": chance.uniform(0.0, 0.6), "from_ack": chance.random() < 0.7} for _ in range(times - len(orders))]
     chance.shuffle(orders)
     for number, order in enumerate(orders):
-        assert children.run(**order, seed=number) == 9, order
+        assert children.run(**order, **more, seed=number) == 9, order
     assert children.run(finish=True, kill_after_s=90.0) == 0
 
 
@@ -113,6 +113,22 @@ def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
         assert (delivered.went_out, delivered.dead, delivered.duplicate) == (len(fake.documents), len(refused), 0)
     hits = set((tmp_path / "hits").read_text().split())
     assert hits == set(CRASH_POINTS), f"never killed at {set(CRASH_POINTS) - hits}"
+
+
+@pytest.mark.timeout(600)
+def test_kills_change_no_events_way(tmp_path: Path) -> None:
+    with fake_opensearch() as fake, zygote(tmp_path, fake.url) as children:
+        kill_often(children, 14, seed=3, routed=True)
+        found = sorted(lake_column(tmp_path))
+        everything = numbers(hop(tmp_path, "spool").went_out)
+    assert len(everything) >= children.acked * BATCH
+    assert found == [one for one in everything if not one.endswith("1")]
+    assert fake.ids() == [one for one in everything if not one.endswith("0")]
+    check = open_ledger(tmp_path / "ledger.sqlite").check()
+    assert check.balanced, check.problems
+    for sink, there in (("lake", len(found)), ("opensearch", len(fake.documents))):
+        delivered = hop(tmp_path, "deliver", sink)
+        assert (delivered.went_out, delivered.dropped, delivered.pending) == (there, len(everything) - there, 0)
 
 
 @pytest.mark.opensearch

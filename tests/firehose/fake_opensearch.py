@@ -43,6 +43,16 @@ class FakeOpenSearch:
         self.documents[key] = (version, document)
         return 201, ""
 
+    def forget(self, target: dict[str, Any]) -> int:
+        """Delete a document, unless it is of that version or a newer one; answer the status."""
+        there = self.documents.get((target["_index"], target["_id"]))
+        if there is None:
+            return 404
+        if there[0] >= target["version"]:
+            return 409
+        del self.documents[target["_index"], target["_id"]]
+        return 200
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -65,6 +75,14 @@ def fake_opensearch() -> Iterator[FakeOpenSearch]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _actions(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Read the lines of a body: an action, and its document, which a deletion does not have."""
+    reading = iter(lines)
+    for line in reading:
+        action = json.loads(line)
+        yield action, {} if "delete" in action else json.loads(next(reading))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -100,13 +118,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _items(self, lines: list[bytes], fault: Fault | None) -> None:
         with self.fake.lock:
-            items = [self._item(number, json.loads(lines[number]), json.loads(lines[number + 1]), fault) for number in range(0, len(lines), 2)]
+            items = [self._item(number, action, document, fault) for number, (action, document) in enumerate(_actions(lines))]
         self._answer(200, {"errors": True, "items": items[:-1] if fault == "short" else items}, fault)
 
     def _item(self, number: int, action: dict[str, Any], document: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
-        if fault == "block":
+        if "delete" in action and fault is None:
+            status, reason = self.fake.forget(action["delete"]), ""
+        elif fault == "block":
             status, reason = 403, "index blocked"
-        elif fault == "partial429" and number % 4:
+        elif fault == "partial429" and number % 2:
             status, reason = 429, "rejected execution"
         else:
             status, reason = self.fake.store(action, document)

@@ -17,12 +17,15 @@ from collectors.format_file import load_formats
 from collectors.from_settings import work_with
 from collectors.handler import Handler
 from collectors.lines import Origin
+from collectors.sources.s3_notices import S3Notices
+from collectors.sources.s3_objects import ObjectSource
 from collectors.sources.text_lines import EMPTY_RULE, runs
 from firehose.delivery import Delivery, MemoryStream
 from tailrace.clock import ManualClock
 from tailrace.fields import AttributeRegister
 from tailrace.forms import arrow_schema
 from tailrace.schema import TableName
+from tests.collectors.sources.s3_fakes import MemoryRanges
 
 LINES = (
     "plain text",
@@ -161,7 +164,8 @@ def test_a_mutated_lambda_event_is_answered(changes: Sequence[tuple[str, float, 
             event = json.loads(mutated(json.dumps(event).encode(), changes))
         except (ValueError, RecursionError):
             return
-    answer = Handler(sut)(event)
+    notices = S3Notices(sut, ObjectSource(sut, ManualClock(), MemoryRanges(), patience_s=0), 3)
+    answer = Handler(sut, notices)(event)
     assert answer["batchItemFailures"] == []
     assert answer["counts"]["payloads"] >= 1
     assert_sound(stream.deliveries)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from collectors.format import Format
 from collectors.format_file import parse_format
 from collectors.readers.cuts import cut_of
-from collectors.readers.delimited import read
+from collectors.readers.delimited import MORE_FIELDS, read
 from tailrace.yaml_file import parse_yaml
 from tests.collectors.readers.samples import attributes, rows
 
@@ -79,6 +79,8 @@ def test_a_line_is_read_the_same_alone_as_among_others(batch: list[str]) -> None
         ('a "" b', ["a", "", "b"]),
         ("", []),
         ("  a   b ", ["a", "b"]),
+        ("[a b] [c d]e [f] [g h", ["a b", "[c", "d]e", "[f]", "[g", "h"]),
+        ("[a [b] c] d", ["a [b", "c]", "d"]),
     ],
 )
 def test_cutting_one_by_one(line: str, tokens: list[str]) -> None:
@@ -112,9 +114,18 @@ def test_a_user_agent_may_hold_anything(agent: str) -> None:
 
 
 def test_fields_that_are_new_are_kept_by_their_number() -> None:
-    (row,) = rows([f'{ALB.format(agent="a")} TID_1 - - - "brand new" 42'], "aws.alb")
+    (row,) = rows([f'{ALB.format(agent="a")} TID_1 - - - 192.0.2.7 "brand new" 42'], "aws.alb")
     found = attributes(row)
-    assert (found["aws.elb.connection_id"], found["field_34"], found["field_35"]) == ("TID_1", "brand new", "42")
+    assert (found["aws.elb.connection_id"], found["field_35"], found["field_36"]) == ("TID_1", "brand new", "42")
+
+
+@pytest.mark.parametrize("others", [1, 9])
+def test_of_very_many_fields_the_last_ones_are_kept_together(others: int) -> None:
+    line = " ".join(["a", "1", "b", *(str(number) for number in range(10_000))])
+    found = columns([line, *["a 1 b"] * others, *[line] * others])
+    assert len(found) == 3 + MORE_FIELDS
+    assert (found["field_4"][0], found["field_66"][0]) == ("0", "62")
+    assert found["field_67"] == [" ".join(str(number) for number in range(63, 10_000)), *[None] * others, *[found["field_67"][0]] * others]
 
 
 def test_a_header_says_the_order_for_lines_that_come_later_from_the_same_source() -> None:

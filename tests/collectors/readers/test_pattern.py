@@ -15,7 +15,7 @@ ACCESS = '83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 20
         (ACCESS.replace("203023", "many"), "bytes"),
         (ACCESS[: ACCESS.index("GET") + 1], "request"),
         (ACCESS.replace("[", ""), "user"),
-        ("", "client"),
+        ("", "vhost"),
     ],
 )
 def test_a_line_says_at_which_column_it_stopped(line: str, column: str) -> None:

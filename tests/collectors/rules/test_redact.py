@@ -104,6 +104,20 @@ def test_rows_without_a_hit_are_the_same(texts: list[str]) -> None:
     assert batch.metrics.num_rows == 0
 
 
+ADDRESSES = st.sampled_from(
+    ["10.1.2.3", "10.1.2.0", "255.255.255.255", "256.1.1.1", "1.2.3.400", "01.2.3.4", "1.2.3", "x1.2.3.4", "1.2.3.4:80", "[1.2.3.4]", "word", "0.0.0.0"]
+)
+
+
+@given(st.lists(ADDRESSES, min_size=1, max_size=8))
+def test_an_address_is_cut_the_same_in_the_whole_column_and_in_a_line_that_is_looked_at_with_care(words: list[str]) -> None:
+    text = " ".join(words)
+    batch = run([text, f"{text} a@b.cd"], "[email, ip]")
+    alone, careful = map(str, batch.logs["message"].to_pylist())
+    assert f"{alone} [email]" == careful
+    assert told(batch).get("ip", 0) == 2 * sum(before != after for before, after in zip(words, alone.split(), strict=True))
+
+
 @given(st.integers(min_value=10**14, max_value=10**15 - 1))
 def test_one_digit_in_ten_makes_a_card_number(digits: int) -> None:
     assert sum(is_card(f"{digits}{last}") for last in range(10)) == (1 if len(set(str(digits))) > 1 else 0) or len(set(str(digits))) == 1

@@ -1,13 +1,16 @@
-"""Log groups are subscribed where there is room, and never those that Tailrace writes to."""
-
-from collections.abc import Iterator
-from typing import Any
+"""What was planned is done group by group, and taken back; both ports keep AWS's limits."""
 
 import pytest
-from moto.server import ThreadedMotoServer
+from botocore.exceptions import ClientError
 
-from collectors.subscriptions.apply import apply, ensure_stream, is_own_group, matching_groups, plan, read_destination, remove, status
-from collectors.subscriptions.log_groups import Boto3LogGroups, KeepsSubscriptions, LogGroup, MemoryLogGroups, SubscriptionFilter
+from collectors.subscriptions.account_policy import AccountPolicy
+from collectors.subscriptions.apply import apply, ensure_stream, plan_removal, remove
+from collectors.subscriptions.destination import Fed, read_destination
+from collectors.subscriptions.inventory import take_inventory
+from collectors.subscriptions.log_groups import Boto3LogGroups, KeepsSubscriptions, LogGroup, SubscriptionFilter
+from collectors.subscriptions.memory import MemoryLogGroups
+from collectors.subscriptions.places import Place
+from collectors.subscriptions.plan import Step, Wish, make_plan
 from tailrace import aws
 from tailrace.errors import PermanentError, UsageError
 from tailrace.settings import Settings
@@ -17,109 +20,68 @@ FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:collect"
 WANTED = SubscriptionFilter("tailrace", STREAM)
 
 
-def memory(*groups: str, **filters: list[str]) -> MemoryLogGroups:
-    taken = {group: {name: SubscriptionFilter(name, FUNCTION) for name in filters.get(group.strip("/"), [])} for group in groups}
-    return MemoryLogGroups({LogGroup(group): found for group, found in taken.items()})
+def steps(port: KeepsSubscriptions, *patterns: str, **wish: str) -> tuple[Step, ...]:
+    return make_plan(take_inventory(Place("123456789012", "us-east-1"), port, patterns, Fed()), Wish(patterns, STREAM, **wish)).steps  # type: ignore[arg-type]
 
 
-def actions(steps: Any) -> dict[str, str]:
-    return {step.group: step.action for step in steps}
+def done(found: list[Step]) -> dict[str, str]:
+    return {step.group: step.action for step in found}
 
 
-def test_groups_with_room_are_subscribed_once() -> None:
-    port = memory("/a", "/b", "/c", b=["other"], c=["x", "y"])
-    steps = plan(port, ["/*"], WANTED)
-    assert actions(steps) == {"/a": "put", "/b": "put", "/c": "skip"}
-    assert steps[2].why == "has no room: x and y are its 2 filters"
-    assert port.filters("/a") == []
-    assert actions(apply(port, steps)) == {"/a": "done", "/b": "done", "/c": "skip"}
-    assert port.filters("/a") == [WANTED]
-    assert actions(plan(port, ["/*"], WANTED)) == {"/a": "keep", "/b": "keep", "/c": "skip"}
+def memory(*groups: str) -> MemoryLogGroups:
+    return MemoryLogGroups({LogGroup(group): {} for group in groups})
 
 
-def test_a_filter_that_sends_elsewhere_is_changed_and_one_of_another_name_that_sends_there_is_kept() -> None:
-    port = memory("/a", "/b", a=["tailrace"], b=["mine"])
-    port.put("/b", SubscriptionFilter("mine", STREAM))
-    steps = plan(port, ["/a", "/b"], WANTED)
-    assert [(step.action, step.why) for step in steps] == [("change", f"sends to {FUNCTION}"), ("keep", "sends there already, by the filter mine")]
-    apply(port, steps)
-    assert port.filters("/a") == [WANTED]
+def test_groups_are_subscribed_once_and_what_others_have_stays() -> None:
+    port = memory("/a", "/b")
+    port.put("/b", SubscriptionFilter("other", FUNCTION))
+    assert done(list(apply(port, steps(port, "/*")))) == {"/a": "done", "/b": "done"}
+    assert [one.name for one in port.filters("/b")] == ["other", "tailrace"]
+    assert done(list(apply(port, steps(port, "/*")))) == {"/a": "keep", "/b": "keep"}
 
 
-def test_a_role_that_aws_added_is_no_difference_and_one_that_was_asked_for_is() -> None:
+def test_a_full_group_is_refused_by_aws_too_and_nothing_is_evicted() -> None:
     port = memory("/a")
-    port.put("/a", SubscriptionFilter("tailrace", STREAM, role_arn="arn:aws:iam::1:role/r"))
-    assert actions(plan(port, ["/a"], WANTED)) == {"/a": "keep"}
-    assert actions(plan(port, ["/a"], SubscriptionFilter("tailrace", STREAM, role_arn="arn:aws:iam::1:role/other"))) == {"/a": "change"}
-    with pytest.raises(UsageError, match="leave the role away"):
-        plan(port, ["/a"], SubscriptionFilter("tailrace", FUNCTION, role_arn="arn:aws:iam::1:role/r"))
+    planned = steps(port, "/a")
+    for name in ("x", "y"):
+        port.put("/a", SubscriptionFilter(name, FUNCTION))
+    (step,) = apply(port, planned)
+    assert (step.action, "LimitExceeded" in step.why) == ("failed", True)
+    assert [one.name for one in port.filters("/a")] == ["x", "y"]
 
 
-@pytest.mark.parametrize(
-    ("group", "arn", "own"),
-    [
-        ("/aws/lambda/tailrace", STREAM, True),
-        ("/aws/lambda/tailrace-collector", STREAM, True),
-        ("/aws/kinesisfirehose/tailrace-logs", STREAM, True),
-        ("/aws/lambda/collect", FUNCTION, True),
-        ("/aws/kinesisfirehose/lake", "arn:aws:firehose:us-east-1:1:deliverystream/lake", True),
-        ("/aws/lambda/collect", STREAM, False),
-        ("/aws/lambda/tailraces", STREAM, False),
-        ("/tailrace/check", STREAM, False),
-    ],
-)
-def test_a_group_that_tailrace_writes_to_is_never_subscribed(group: str, arn: str, *, own: bool) -> None:
-    assert is_own_group(group, read_destination(arn)) == own
-    (step,) = plan(memory(group), [group], SubscriptionFilter("tailrace", arn))
-    assert step.action == ("skip" if own else "put")
-
-
-def test_a_group_of_infrequent_access_is_left_out() -> None:
-    (step,) = plan(MemoryLogGroups({LogGroup("/a", "INFREQUENT_ACCESS"): {}}), ["/a"], WANTED)
-    assert (step.action, "INFREQUENT_ACCESS" in step.why) == ("skip", True)
-
-
-def test_a_group_that_aws_refuses_hinders_no_other() -> None:
+def test_a_group_that_aws_refuses_hinders_no_other_and_the_next_run_goes_on() -> None:
     port = memory("/a", "/b")
     port.refused.add("/a")
-    done = apply(port, plan(port, ["/*"], WANTED))
-    assert actions(done) == {"/a": "failed", "/b": "done"}
-    assert "AccessDenied" in done[0].why
-    port.put("/b", WANTED)
+    found = list(apply(port, steps(port, "/*")))
+    assert done(found) == {"/a": "failed", "/b": "done"}
+    assert "AccessDenied" in found[0].why
+    port.refused.clear()
+    assert done(list(apply(port, steps(port, "/*")))) == {"/a": "done", "/b": "keep"}
     port.refused = {"/b"}
-    assert actions(remove(port, ["/*"])) == {"/a": "keep", "/b": "failed"}
+    assert done(list(remove(port, plan_removal(port, ["/*"])))) == {"/a": "remove", "/b": "failed"}
 
 
-def test_patterns_name_groups_once_and_one_without_match_is_an_error() -> None:
-    port = memory("/ecs/a", "/ecs/b", "/ecs/b2", "/other", "/odd[1]")
-    assert [group.name for group in matching_groups(port, ["/ecs/?", "/ecs/b*"])] == ["/ecs/a", "/ecs/b", "/ecs/b2"]
-    assert [group.name for group in matching_groups(port, ["/odd[1]"])] == ["/odd[1]"]
-    with pytest.raises(UsageError, match="no log group matches '/ec'"):
-        matching_groups(port, ["/ec"])
+def test_a_policy_is_put_kept_and_removed_and_anothers_is_not() -> None:
+    port = memory("/a", "/b")
+    assert done(list(apply(port, steps(port, "*")))) == {"*": "done", "/a": "covered", "/b": "covered"}
+    assert done(list(apply(port, steps(port, "*")))) == {"*": "keep", "/a": "covered", "/b": "covered"}
+    assert done(list(remove(port, plan_removal(port, ["/a"])))) == {"/a": "keep"}
+    assert port.kept
+    assert done(list(remove(port, plan_removal(port, ["*"])))) == {"*": "remove", "/a": "keep", "/b": "keep"}
+    assert not port.kept
+    port.put_policy(AccountPolicy("security", FUNCTION))
+    assert done(list(remove(port, plan_removal(port, ["*"])))) == {"/a": "keep", "/b": "keep"}
+    assert port.kept
+    port.refuses_policies = True
+    assert plan_removal(port, ["*"])[0].action == "skip"
 
 
-@pytest.mark.parametrize("arn", ["", "logs", "arn:aws:s3:::bucket", "arn:aws:kinesis", "arn:aws:kinesis:us-east-1:1:"])
-def test_what_a_filter_cannot_send_to_is_one_clear_error(arn: str) -> None:
-    with pytest.raises(UsageError, match="not a destination of a subscription filter"):
-        read_destination(arn)
-
-
-def test_destinations_are_read_from_their_arns() -> None:
-    arns = (STREAM, FUNCTION, "arn:aws-cn:firehose:cn-north-1:1:deliverystream/d", "arn:aws:logs:eu-west-1:1:destination:central")
-    assert [(found.service, found.name) for found in map(read_destination, arns)] == [
-        ("kinesis", "logs"),
-        ("lambda", "collect"),
-        ("firehose", "d"),
-        ("logs", "central"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Settings]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
+def test_a_policy_that_aws_refuses_is_said() -> None:
+    port = memory("/a")
+    planned = steps(port, "*")
+    port.put_policy(AccountPolicy("security", FUNCTION))
+    assert done(list(apply(port, planned))) == {"*": "failed", "/a": "covered"}
 
 
 @pytest.fixture(params=["memory", "boto3"])
@@ -150,11 +112,40 @@ def test_both_ports_keep_up_to_two_filters(port: KeepsSubscriptions) -> None:
         port.delete("/contract/a", "one")
     with pytest.raises(PermanentError, match="ResourceNotFound"):
         port.filters("/contract/none")
-    assert [(group.name, len(filters)) for group, filters in status(port, ["/contract/*"])] == [("/contract/a", 1), ("/contract/b", 0)]
 
 
-def test_a_stream_is_made_once(moto: Settings) -> None:
+def test_both_ports_keep_one_policy(port: KeepsSubscriptions) -> None:
+    assert list(port.policies()) == []
+    wanted = AccountPolicy("tailrace", STREAM, "ERROR", "arn:aws:iam::123456789012:role/r", ("/x", "/y"))
+    port.put_policy(wanted)
+    port.put_policy(wanted)
+    assert list(port.policies()) == [wanted]
+    with pytest.raises(PermanentError, match="LimitExceeded"):
+        port.put_policy(AccountPolicy("other", STREAM))
+    with pytest.raises(PermanentError, match="InvalidParameter"):
+        port.put_policy(AccountPolicy("tailrace", STREAM, excluded=tuple(f"/{'x' * 400}/{number}" for number in range(70))))
+    port.delete_policy("tailrace")
+    with pytest.raises(PermanentError, match="ResourceNotFound"):
+        port.delete_policy("tailrace")
+
+
+def test_groups_come_with_what_is_known_of_them(moto: Settings) -> None:
+    logs = aws.client("logs", moto)
+    logs.create_log_group(logGroupName="/known/a", kmsKeyId="arn:aws:kms:us-east-1:123456789012:key/k")
+    logs.put_retention_policy(logGroupName="/known/a", retentionInDays=7)
+    (found,) = Boto3LogGroups(logs).groups("/known/")
+    assert (found.retention_days, found.kms_key, found.log_class, found.created_ms > 0) == (7, "arn:aws:kms:us-east-1:123456789012:key/k", "STANDARD", True)
+
+
+def test_a_stream_is_made_once_and_what_refuses_it_is_said(moto: Settings) -> None:
     kinesis, destination = aws.client("kinesis", moto), read_destination(STREAM.replace("stream/logs", "stream/made"))
     assert [ensure_stream(kinesis, destination), ensure_stream(kinesis, destination)] == [True, False]
     with pytest.raises(UsageError, match="only a Kinesis stream"):
         ensure_stream(kinesis, read_destination(FUNCTION))
+
+    class Refuses:
+        def create_stream(self, **given: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "CreateStream")
+
+    with pytest.raises(PermanentError, match="needs the IAM action kinesis:CreateStream"):
+        ensure_stream(Refuses(), destination)  # type: ignore[arg-type]

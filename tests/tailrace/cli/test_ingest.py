@@ -95,7 +95,8 @@ def test_a_damaged_file_is_named_and_kept_and_exits_3(home: Path, tmp_path: Path
     ("arguments", "why"),
     [
         (("none.log",), "no such file or folder: none.log"),
-        (("s3://bucket/key",), "cannot be ingested yet"),
+        (("s3://bucket/key", "--payload", "xray"), "--payload is for files"),
+        (("s3:///key",), "no bucket is named"),
         (("-", "--format", "web.apache_acces"), "did you mean"),
     ],
 )
