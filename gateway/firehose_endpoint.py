@@ -19,8 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from collectors.collector import Collector
-from collectors.envelopes.firehose_record import CLOUDWATCH, KINDS, content_of, record_bytes
+from collectors.envelopes.firehose_record import CLOUDWATCH, KINDS, PIECE_BYTES, content_of, pieces, record_bytes
 from collectors.envelopes.opened import Sent
+from collectors.sources.json_records import is_records
 from firehose.delivery import DeadLetter
 from gateway.answers import REQUEST_ID, firehose_answer
 from gateway.parts import Parts
@@ -28,7 +29,10 @@ from gateway.requests import read_body, refuse_unknown
 from tailrace.errors import DecodeError, RequestError, TailraceError, TransientError, UsageError, nearest
 
 VERSION: Final = "1.0"
-TOGETHER_BYTES: Final = 16 * 1024 * 1024
+RECORD_BYTES: Final = 200
+"""What a record costs beside its bytes."""
+
+TOGETHER_BYTES: Final = 4 * 1024 * 1024
 """Inflated bytes of records that are put at once; more are put one part after another, so that memory is bounded."""
 
 MAX_SOURCE_CHARS: Final = 256
@@ -115,31 +119,70 @@ def _body(data: bytes, request_id: str) -> _Body:
 
 
 def _take(collector: Collector, stream: _Stream, body: _Body) -> None:
-    payloads: list[bytes] = []
-    others: list[tuple[str, Sent]] = []
-    dead: list[DeadLetter] = []
-    size = 0
+    taking = _Taking(collector, stream, body.request_id)
     for number, record in enumerate(body.records):
         try:
             data = record_bytes(record.data)
             kind, content = content_of(data, stream.kind, collector.inflate_max_bytes)
         except DecodeError as error:
-            dead.append(DeadLetter("payload", str(error), record.data.encode(), {"envelope": "firehose", "source": stream.source}))
+            taking.dead.append(DeadLetter("payload", str(error), record.data.encode(), {"envelope": "firehose", "source": stream.source}))
             continue
+        taking.take(number, kind, content)
+    taking.finish()
+
+
+class _Taking:
+    """The records of one request on their way: lines of many are put together, and all is put part by part. The parts are the same when the request is sent again."""
+
+    def __init__(self, collector: Collector, stream: _Stream, request_id: str) -> None:
+        self._collector, self._stream, self._request_id = collector, stream, request_id
+        self.dead: list[DeadLetter] = []
+        self._payloads: list[bytes] = []
+        self._others: list[tuple[str, Sent]] = []
+        self._size = 0
+        self._lines: list[bytes] = []
+        self._lines_size, self._first = 0, ""
+
+    def take(self, number: int, kind: str, content: bytes) -> None:
+        """Take the content of a record."""
         if kind == CLOUDWATCH:
-            payloads.append(content)
-            continue
-        others.append((kind, _sent(content, stream, body, number)))
-        size += len(content)
-        if size >= TOGETHER_BYTES:
-            collector.collect_sent(others)
-            others, size = [], 0
-    collector.collect_sent(others)
-    collector.collect_payloads(payloads, stream.source)
-    collector.collect_dead(stream.source, dead)
+            self._payloads.append(content)
+        elif kind == "lines" and not is_records(content):
+            for at, piece in enumerate(pieces(content)):
+                self._take_lines(f"{number}.{at}", piece)
+        elif kind == "metric_stream_json":
+            for at, piece in enumerate(pieces(content)):
+                self._add(kind, piece, f"{number}.{at}")
+        else:
+            self._add(kind, content, f"{number}")
 
+    def finish(self) -> None:
+        """Put what is left."""
+        self._put_lines()
+        self._put_others()
+        self._collector.collect_payloads(self._payloads, self._stream.source)
+        self._collector.collect_dead(self._stream.source, self.dead)
 
-def _sent(data: bytes, stream: _Stream, body: _Body, number: int) -> Sent:
-    account, region = stream.place
-    identity = f"{stream.arn}|{body.request_id}|{number}"
-    return Sent(data, stream.source, identity, account=account, region=region, format=stream.format, attributes=stream.attributes)
+    def _take_lines(self, place: str, piece: bytes) -> None:
+        self._first = self._first or place
+        self._lines.append(piece.removesuffix(b"\n"))
+        self._lines_size += len(piece) + RECORD_BYTES
+        if self._lines_size >= PIECE_BYTES:
+            self._put_lines()
+
+    def _put_lines(self) -> None:
+        if self._lines:
+            self._add("plain_lines", b"\n".join(self._lines), self._first)
+        self._lines, self._lines_size, self._first = [], 0, ""
+
+    def _add(self, kind: str, data: bytes, place: str) -> None:
+        account, region = self._stream.place
+        identity, stream = f"{self._stream.arn}|{self._request_id}|{place}", self._stream
+        self._others.append((kind, Sent(data, stream.source, identity, account=account, region=region, format=stream.format, attributes=stream.attributes)))
+        self._size += len(data) + RECORD_BYTES
+        if self._size >= TOGETHER_BYTES:
+            self._put_others()
+
+    def _put_others(self) -> None:
+        self._collector.collect_sent(self._others)
+        self._others, self._size = [], 0

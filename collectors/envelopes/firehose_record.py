@@ -5,6 +5,7 @@ A stream of Firehose's carries whatever was put into it. Compressed bytes are lo
 
 import base64
 import binascii
+from collections.abc import Iterator
 from typing import Final
 
 from isal import isal_zlib
@@ -16,6 +17,10 @@ from tailrace.errors import DecodeError
 KINDS: Final = ("auto", "cloudwatch", "lines", "metric_stream_json", "metric_stream_otel")
 CLOUDWATCH: Final = "cloudwatch"
 HEAD_BYTES: Final = 4_096
+MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
+"""What a record may inflate to; Firehose takes none of more than 1,000 KiB."""
+
+PIECE_BYTES: Final = 2 * 1024 * 1024
 _WBITS: Final = 47
 """zlib's number for gzip or zlib, whichever it is."""
 
@@ -38,8 +43,21 @@ def content_of(data: bytes, said: str, max_bytes: int) -> tuple[str, bytes]:
     """
     if said == CLOUDWATCH or (said == "auto" and _is_cloudwatch(_head(data))):
         return CLOUDWATCH, data
-    inflated = inflate(data, max_bytes)
+    inflated = inflate(data, min(max_bytes, MAX_RECORD_BYTES))
     return (said if said != "auto" else _kind(inflated)), inflated
+
+
+def pieces(data: bytes, max_bytes: int = PIECE_BYTES) -> Iterator[bytes]:
+    r"""Cut text at line ends into pieces of no more than so many bytes; a longer line is cut too.
+
+    >>> list(pieces(b"ab\ncd\nefghij", 4))
+    [b'ab\n', b'cd\n', b'efgh', b'ij']
+    """
+    at = 0
+    while at < len(data):
+        end = len(data) if len(data) - at <= max_bytes else data.rfind(b"\n", at, at + max_bytes) + 1 or at + max_bytes
+        yield data[at:end]
+        at = end
 
 
 def _kind(data: bytes) -> str:

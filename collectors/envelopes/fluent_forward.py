@@ -30,6 +30,9 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 MAX_ITEMS: Final = 16_384
 """Items of one list or map. The reader makes room for a list when it reads its length, so a larger number would let a few bytes take much memory; packed entries are no list."""
 
+MAX_ENTRIES: Final = 500_000
+"""Packed entries of one message."""
+
 EVENT_TIME: Final = 0
 EVENT_TIME_BYTES: Final = 8
 LAST_S: Final = 253_402_300_800
@@ -130,14 +133,16 @@ def _packed(packed: bytes | str, option: dict[Any, Any], inflate_max_bytes: int)
     data = packed.encode("utf-8", "surrogateescape") if isinstance(packed, str) else packed
     compression = option.get("compressed", "text")
     if compression == "gzip":
-        data = inflate(data, inflate_max_bytes) if data else b""
+        data = inflate(data, min(inflate_max_bytes, MAX_MESSAGE_BYTES)) if data else b""
     elif compression != "text":
         raise DecodeError(f"compression {str(compression)[:40]!r} is not taken: gzip is")
     reader = unpacker(max(len(data), 1))
     try:
         reader.feed(data)
         end = 0
-        for entry in reader:
+        for number, entry in enumerate(reader):
+            if number >= MAX_ENTRIES:
+                raise DecodeError(f"more than {MAX_ENTRIES} entries in one message")
             end = reader.tell()
             yield _entry(entry)
         if end != len(data):

@@ -17,8 +17,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics, SummaryDataPoint
 
-from collectors.envelopes.opened import Opened, Sent
-from collectors.envelopes.otlp.encoding import from_protobuf
+from collectors.envelopes.opened import Opened, Sent, check_dead
+from collectors.envelopes.otlp.encoding import check_items, from_protobuf
 from collectors.envelopes.otlp.metrics import quantile_name
 from collectors.envelopes.otlp.values import json_text, members, time_us
 from collectors.envelopes.points import Point, finite, points_table, whole
@@ -65,6 +65,7 @@ def open_json(sent: Sent) -> Opened:
             points.append(_point(_LINES.decode(line), places.id(number), sent))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, DecodeError) as error:
             dead.append(DeadLetter("document", f"not a metric of a metric stream: {str(error)[:200]}", line, {"envelope": JSON_ENVELOPE}))
+        check_dead(len(dead))
     return Opened(tables={"metrics": points_table(points, sent.source, sent.received_us)}, dead=tuple(dead))
 
 
@@ -111,6 +112,7 @@ def open_otel(sent: Sent) -> Opened:
             told = members(resource.resource.attributes)
             account, region = told.pop("cloud.account.id", sent.account), told.pop("cloud.region", sent.region)
             for position, metric in enumerate(_metrics(resource.scope_metrics)):
+                check_items(len(points) + len(metric.summary.data_points))
                 for last, point in enumerate(metric.summary.data_points):
                     identity = places.id(at, number, position, last)
                     points.append(_of_summary(metric, point, identity, sent)._replace(cloud_account_id=str(account) or None, cloud_region=str(region) or None))

@@ -10,13 +10,16 @@ import pyarrow as pa
 
 from collectors.lines import Lines
 from firehose.delivery import DeadLetter
+from tailrace.errors import DecodeError
 from tailrace.schema import FieldType, TableName
 
 KINDS: Final = (
-    *("forward", "lines", "metric_stream_json", "metric_stream_otel"),
+    *("forward", "lines", "plain_lines", "metric_stream_json", "metric_stream_otel"),
     *("otlp_logs", "otlp_logs_json", "otlp_metrics", "otlp_metrics_json", "otlp_traces", "otlp_traces_json"),
 )
 """The kinds of payloads that ``collectors.envelopes.openers`` opens; their names are here because that module takes long to import."""
+
+MAX_DEAD: Final = 1_000
 
 NO_ROWS: Mapping[TableName, pa.Table] = MappingProxyType({})
 NO_DROPS: Mapping[str, int] = MappingProxyType({})
@@ -56,6 +59,12 @@ class Opened:
     dropped: Mapping[str, int] = field(default_factory=lambda: NO_DROPS)
     dead: tuple[DeadLetter, ...] = ()
     types: Mapping[str, FieldType] = field(default_factory=lambda: NO_TYPES)
+
+
+def check_dead(number: int) -> None:
+    """Raise :class:`DecodeError` where so many parts of a payload are dead that it is kept as one dead letter instead, with what is good in it."""
+    if number > MAX_DEAD:
+        raise DecodeError(f"more than {MAX_DEAD} parts of it cannot be read")
 
 
 _KEPT: Final = ("source", "identity", "account", "region", "format")

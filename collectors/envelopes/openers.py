@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -26,10 +27,10 @@ from collectors.sources.text_lines import EMPTY_RULE, runs
 STREAM_NAME: Final = "firehose"
 
 
-def open_lines(sent: Sent) -> Opened:
-    """Answer the lines of a record of text, or its JSON records; empty lines are left out."""
+def open_lines(sent: Sent, *, as_lines: bool = False) -> Opened:
+    """Answer the lines of a record of text, or its JSON records (not with ``as_lines``); empty lines are left out."""
     origin = Origin(sent.source, STREAM_NAME, account=sent.account, region=sent.region, format=sent.format)
-    found = list(runs([sent.data], origin, f"{STREAM_NAME}:{sent.identity}", sent.received_us))
+    found = list(runs([sent.data], origin, f"{STREAM_NAME}:{sent.identity}", sent.received_us, as_lines=as_lines))
     empty = sum(run.empty for run in found)
     return Opened(tuple(replace(run.lines, known=_same_of_all(sent, run.lines.event_id)) for run in found), dropped={EMPTY_RULE: empty} if empty else {})
 
@@ -46,6 +47,7 @@ OPENERS: Final[Mapping[str, Callable[[Sent], Opened]]] = MappingProxyType(
     {
         "forward": open_forward,
         "lines": open_lines,
+        "plain_lines": partial(open_lines, as_lines=True),
         "metric_stream_json": open_json,
         "metric_stream_otel": open_otel,
         "otlp_logs": lambda sent: open_logs(from_protobuf(sent.data, ExportLogsServiceRequest), sent),

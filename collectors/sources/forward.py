@@ -23,7 +23,7 @@ import msgpack
 
 from collectors.collector import Collector
 from collectors.envelopes.fluent_forward import STREAM_NAME, UNREADABLE, Forwarded, lines_of, read_message, unpacker
-from collectors.sources.batcher import MAX_WAITING_BYTES, Batcher
+from collectors.sources.batcher import ITEM_BYTES, MAX_WAITING_BYTES, Batcher
 from collectors.sources.patience import StoppedError, patiently
 from collectors.sources.tcp_server import Connection, TcpServer
 from firehose.delivery import DeadLetter
@@ -98,7 +98,8 @@ class ForwardServer:
             message: Forwarded | DeadLetter = read_message(value, self._collector.inflate_max_bytes)
         except DecodeError as error:
             message = _letter(str(error), msgpack.packb(value, default=str, use_bin_type=True))
-        self._batcher.add(_Taken(connection, message, self._clock.now_us()), size)
+        held = sum(len(entry.text) + ITEM_BYTES for entry in message.entries) if isinstance(message, Forwarded) else size
+        self._batcher.add(_Taken(connection, message, self._clock.now_us()), max(size, held))
 
     def take_broken(self, connection: "_Sender", rest: bytes, why: str) -> None:
         """Take bytes that are no message at all."""

@@ -47,16 +47,16 @@ class Run:
     end: int
 
 
-def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int) -> Iterator[Run]:
-    """Cut a stream into runs of lines; ``name`` is what the stream is known by when it is read again."""
+def runs(blocks: Iterable[bytes], origin: Origin, name: str, received_us: int, *, as_lines: bool = False) -> Iterator[Run]:
+    """Cut a stream into runs of lines; ``name`` is what the stream is known by when it is read again. With ``as_lines`` it holds no JSON records and no table, whatever it looks like."""
     reading, first = iter(blocks), b""
     while len(first) < HEAD_BYTES and (block := next(reading, b"")):
         first += block
-    if is_records(first):
+    if not as_lines and is_records(first):
         yield from _record_runs(chain([first], reading), origin, name, received_us)
         return
     lines = first.removeprefix(BYTE_ORDER_MARK)
-    if not origin.format and is_log_table(lines):
+    if not as_lines and not origin.format and is_log_table(lines):
         origin = replace(origin, format=TABLE)
     for offset, text in _whole_lines(chain([lines], reading), len(first) - len(lines)):
         yield run_of(text, offset, origin, name, received_us)

@@ -195,3 +195,20 @@ def test_any_records_are_accounted_for(records: list[bytes]) -> None:
     stream = MemoryStream()
     assert send(light_door(stream), body(*records)).status_code == 200
     assert_balanced(stream)
+
+
+def test_a_large_record_is_taken_piece_by_piece_and_sent_again_it_is_the_same(door: TestClient, stream: MemoryStream) -> None:
+    texts = [f"line {number} " + "x" * 100 for number in range(60_000)]
+    records = ["\n".join(texts).encode(), b"short", "\n".join(texts[:50]).encode()]
+    for _ in range(2):
+        assert send(door, body(gzip.compress(records[0]), *records[1:])).status_code == 200
+    assert_balanced(stream)
+    rows = rows_of(stream, "logs")
+    assert [row["message"] for row in rows[: len(rows) // 2]] == [*texts, "short", *texts[:50]]
+    assert len({row["event_id"] for row in rows}) * 2 == len(rows) == 2 * 60_051
+
+
+def test_json_over_several_lines_is_one_event_and_a_list_several(door: TestClient, stream: MemoryStream) -> None:
+    pretty = json.dumps({"message": "pretty", "a": [1]}, indent=2).encode()
+    send(door, body(b"{", pretty, b'{"Records":[{"message":"one"},{"message":"two"}]}', b"last"))
+    assert sorted(row["message"] for row in rows_of(stream, "logs")) == ["last", "one", "pretty", "two", "{"]

@@ -23,6 +23,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 from collectors.columns import to_severity
 from collectors.envelopes.flatten import learnable_types
 from collectors.envelopes.opened import Opened, Sent
+from collectors.envelopes.otlp.encoding import check_items
 from collectors.envelopes.otlp.promote import promoted
 from collectors.envelopes.otlp.values import SPAN_ID_BYTES, TRACE_ID_BYTES, hex_id, json_text, members, merged_text, odd_id, plain, time_us
 from collectors.envelopes.tolerant_json import as_text
@@ -62,6 +63,7 @@ class _Shared:
 
 def open_logs(request: ExportLogsServiceRequest, sent: Sent) -> Opened:
     """Answer the lines of a request."""
+    check_items(sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs))
     runs: dict[str, _Run] = {}
     types: dict[str, FieldType] = {}
     places = Places(STREAM_NAME, sent.identity, 0 if _has_times(request) else sent.sequence)

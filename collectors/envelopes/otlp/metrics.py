@@ -29,7 +29,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
-from collectors.envelopes.opened import Opened, Sent
+from collectors.envelopes.opened import Opened, Sent, check_dead
+from collectors.envelopes.otlp.encoding import check_items
 from collectors.envelopes.otlp.promote import promoted
 from collectors.envelopes.otlp.values import hex_id, json_text, members, time_us
 from collectors.envelopes.points import Point, finite, points_table, whole
@@ -69,6 +70,7 @@ def open_metrics(request: ExportMetricsServiceRequest, sent: Sent) -> Opened:
             shared = told | version | members(scope.scope.attributes)
             for position, metric in enumerate(scope.metrics):
                 _take(work, metric, scope.scope.name, shared, (at, number, position))
+    check_dead(len(work.dead))
     dropped = {NO_VALUE_RULE: work.without_value} if work.without_value else {}
     return Opened(tables={"metrics": points_table(work.points, sent.source, sent.received_us)}, dropped=dropped, dead=tuple(work.dead))
 
@@ -89,6 +91,7 @@ def data_of(metric: Metric) -> tuple[str, Sequence[DataPoint], dict[str, Any]]:
 
 def _take(work: _Work, metric: Metric, meter: str, shared: dict[str, Any], place: tuple[int, int, int]) -> None:
     kind, points, said = data_of(metric)
+    check_items(len(work.points) + len(points))
     for number, point in enumerate(points):
         if point.flags & DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
             work.without_value += 1

@@ -20,7 +20,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from collectors.envelopes.flatten import learnable_types
-from collectors.envelopes.opened import Opened, Sent
+from collectors.envelopes.opened import Opened, Sent, check_dead
+from collectors.envelopes.otlp.encoding import check_items
 from collectors.envelopes.otlp.promote import promoted
 from collectors.envelopes.otlp.values import SPAN_ID_BYTES, TRACE_ID_BYTES, hex_id, json_text, members, time_us
 from collectors.envelopes.tolerant_json import as_text
@@ -37,6 +38,7 @@ Row = dict[str, Any]
 
 def open_spans(request: ExportTraceServiceRequest, sent: Sent) -> Opened:
     """Answer the rows of a request."""
+    check_items(sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans))
     rows: list[Row] = []
     dead: list[DeadLetter] = []
     types: dict[str, FieldType] = {}
@@ -53,6 +55,7 @@ def open_spans(request: ExportTraceServiceRequest, sent: Sent) -> Opened:
                 row = _row(span, shared, sent)
                 types |= learnable_types(row["attributes"])
                 rows.append(row | {"attributes": json_text(row["attributes"])})
+    check_dead(len(dead))
     return Opened(tables={"spans": pa.Table.from_pylist(rows, arrow_schema("spans"))}, dead=tuple(dead), types=types)
 
 

@@ -155,3 +155,10 @@ def test_a_record_with_a_damaged_byte_is_accounted_for(at: int, byte: int) -> No
     data[at % len(data)] = byte
     _, stream = collected("metric_stream_otel", bytes(data))
     assert_balanced(stream)
+
+
+def test_a_record_of_lines_that_are_no_metrics_is_one_dead_letter() -> None:
+    data = lines(ONE) + b"x\n" * 5_000
+    summary, stream = collected("metric_stream_json", data)
+    assert (summary.metrics, [letter.body for letter in letters(stream)]) == (0, [data])
+    assert_balanced(stream)

@@ -222,6 +222,12 @@ def test_a_bomb_is_a_dead_letter() -> None:
         read_message(["t", gzip.compress(b"\xc0" * 2_000_000), {"compressed": "gzip"}], 1_000_000)
 
 
+def test_a_message_of_too_many_entries_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collectors.envelopes.fluent_forward.MAX_ENTRIES", 10)
+    with pytest.raises(DecodeError, match="more than 10 entries"):
+        read_message(["t", packed([(1, {})] * 11), {}], 1_000_000)
+
+
 def test_messages_that_never_end_are_bounded(stream: MemoryStream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forward, "MAX_UNFINISHED_BYTES", 1_000_000)
     with listening(stream) as (server, port), FluentClient(port) as client:

@@ -234,3 +234,27 @@ def test_every_kind_has_its_opener_and_the_lambda_function_does_not_import_them(
         [sys.executable, "-c", "import sys, collectors.handler; print('google.protobuf' in sys.modules)"], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "False"
+
+
+def length(number: int) -> bytes:
+    out = b""
+    while number >> 7:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+@pytest.mark.parametrize("many", [b"\x12\x00", b"\x12\x02\x32\x00"])
+def test_a_few_bytes_that_would_take_much_memory_are_refused_before_they_do(many: bytes) -> None:
+    scope = many * 400_000
+    scopes = b"\x12" + length(len(scope)) + scope
+    data = b"\x0a" + length(len(scopes)) + scopes
+    for bomb in (data, b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + b"{}," * 400_000 + b"{}]}]}]}"):
+        summary, stream = collected("otlp_logs_json" if bomb[:1] == b"{" else "otlp_logs", bomb)
+        assert (summary.events, len(summary.dead)) == (0, 1)
+        assert "200000" in letters(stream)[0].reason
+
+
+def test_too_long_a_request_is_refused() -> None:
+    summary, stream = collected("otlp_logs", b"\x0a" * (20 * 1024 * 1024 + 1))
+    assert (summary.events, "in several requests" in letters(stream)[0].reason) == (0, True)
