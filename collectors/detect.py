@@ -136,6 +136,12 @@ class Detector:
         return min(matching, key=order.__getitem__) if matching else None
 
 
+@lru_cache(maxsize=16)
+def detector_of(formats: FormatSet) -> Detector:
+    """Answer the one detector of a set of formats."""
+    return Detector(formats)
+
+
 def of_group(one: Format, log_group: str) -> bool:
     """Whether a log group is one that the format is written to."""
     return bool(log_group) and any(_compiled(pattern).search(log_group) for pattern in one.log_groups)
@@ -163,7 +169,7 @@ def explain(formats: FormatSet, line: str, log_group: str = "") -> Sequence[tupl
     origin = Origin("explain", "explain", log_group=log_group)
     texts = pa.array([line], pa.string())
     asked = []
-    for one in Detector(formats).candidates(origin):
+    for one in detector_of(formats).candidates(origin):
         matches = bool(_matches(one.line, texts)[0])
         asked.append((one, matches, _why(one, origin) if matches else f"the line does not match {one.line}"))
         if matches:

@@ -6,7 +6,7 @@ the error names the column.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.detect import Detector
+from collectors.detect import detector_of
 from collectors.format import Format, FormatSet
 from collectors.inner import MAX_INNER, with_inner
 from collectors.lines import Lines
@@ -73,12 +73,6 @@ def parse_lines(lines: Lines, formats: FormatSet, register: AttributeRegister, *
         tally,
         {one.name: rows.names for one, _, rows in made if rows.names},
     )
-
-
-@lru_cache(maxsize=16)
-def detector_of(formats: FormatSet) -> Detector:
-    """Answer the one detector of a set of formats."""
-    return Detector(formats)
 
 
 def _rows(
