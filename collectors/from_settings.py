@@ -13,6 +13,7 @@ from collectors.meter import Meter
 from collectors.parse import parse_lines
 from collectors.reparse import Reparse, RewritesRows
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
+from collectors.sources.files import LineSource
 from collectors.steps import Work
 from firehose.delivery import DeadLetter, DeliveryStream
 from tailrace.clock import Clock
@@ -41,6 +42,7 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
     work = replace(work_with(formats, register, rules, meter), health=Health(HealthWriter(settings.health_path), clock) if keeps else None)
     collector = Collector(stream, work, register, clock, settings.inflate_max_bytes, settings.region)
     collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
+    collector.replay_by("file", LineSource(collector, clock, patience_s=REPLAY_PATIENCE_S).replay)
     return collector
 
 

@@ -4,6 +4,7 @@ A file is read once, from its start to its end. Ingested again unchanged, its li
 ids is its absolute path, with links resolved. A compressed file that is damaged gives the lines before the damage, and a dead letter.
 """
 
+import io
 import math
 import os
 import threading
@@ -109,6 +110,15 @@ class LineSource:
         letter = DeadLetter("payload", done.problem, kept_bytes(path), {"envelope": STREAM_NAME, "path": identity})
         dead = self._patiently(partial(self._collector.collect_dead, origin.source, [letter]))
         return replace(done, summary=done.summary + dead, problem=f"{path}: {done.problem}")
+
+    def replay(self, letter: DeadLetter) -> Summary:
+        """Collect a damaged file again from its dead letter: its lines have the ids that they had, and what is still at fault is a dead letter again."""
+        identity = letter.detail.get("path", "")
+        source = letter.detail.get("source", f"file:{identity}"[-MAX_SOURCE_CHARS:])
+        done = self.ingest_stream(io.BytesIO(letter.body), replace(self._origin, source=source, stream=STREAM_NAME), f"file:{identity}")
+        if not done.problem:
+            return done.summary
+        return done.summary + self._patiently(partial(self._collector.collect_dead, source, [replace(letter, reason=done.problem)]))
 
     def ingest_stream(
         self,

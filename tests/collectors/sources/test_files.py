@@ -5,6 +5,7 @@ import io
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,12 @@ def test_a_damaged_file_gives_its_lines_before_the_damage_and_a_dead_letter_with
     letter = stream.deliveries[-1].dead[0]
     assert (letter.body, letter.detail["path"]) == (whole[:-300], str(path))
     assert done.summary.dead == (letter,)
+    known = ids(stream)
+    again = sut.replay(letter)
+    assert (again.events, [one.reason for one in again.dead], ids(stream)) == (done.summary.events, [letter.reason], known * 2)
+    mended = replace(letter, body=whole)
+    assert sut.replay(mended).dead == ()
+    assert ids(stream)[2 * len(known) :][: len(known) - 1] == known[:-1]
 
 
 @pytest.mark.parametrize(
