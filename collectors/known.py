@@ -59,6 +59,21 @@ def _object(own: str | None, said: str | None) -> str | None:
     return orjson.dumps(first | second).decode() if first.keys() & second.keys() else f"{own[:-1]},{said[1:]}"
 
 
+def said_of(rows: pa.Table) -> pa.Table:
+    """Answer what stored rows of ``logs`` hold beside the line, so that it is there again when the line is read again. What the line told the first time is among it, and stays."""
+    names = [name for name in rows.column_names if name not in _OF_THE_LINE and rows[name].null_count < rows.num_rows]
+    return rows.select(["event_id", *names]).combine_chunks()
+
+
+_OF_THE_LINE: Final = frozenset(
+    {
+        *("event_id", "revision", "event_time", "observed_time", "message", "raw", "log_format", "log_source", "stream_name", "parse_status", "parse_error"),
+        *("cloud_account_id", "cloud_region", "aws_log_group_name", "aws_log_stream_name"),
+    }
+)
+"""Columns that are made anew of the line and where it came from."""
+
+
 def by_event_id(known: pa.Table | None) -> Mapping[str, str]:
     """Answer what is known of each event as a JSON text, so that it can be kept in a dead letter."""
     if known is None:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collectors.arrays import AnyArray, one_array, with_column
+from collectors.known import said_of
 from collectors.lines import Lines, Origin
 from collectors.poison import sift
 from collectors.rules.route import route
@@ -49,6 +50,9 @@ _ORIGIN: Final = (
     "service_name",
     "revision",
 )
+SAID: Final = frozenset({"firehose", "otlp"})
+"""Streams whose senders say something beside the line, which the line does not hold."""
+
 _KEPT: Final = frozenset({"revision", "observed_time"})
 
 
@@ -148,7 +152,7 @@ class Reparse:
         )
         rules = replace(self.work.rules, sampling=(), routes=())
         ids: pa.StringArray = pc.cast(one_array(rows["event_id"]), pa.string())
-        lines = Lines(origin, received, texts, ids, times)
+        lines = Lines(origin, received, texts, ids, times, said_of(rows) if origin.stream in SAID else None)
         return sift(lines, replace(self.work, rules=rules)).batches
 
     def _put(self, old: pa.Table, new: pa.Table, metrics: Sequence[pa.Table], partition: Partition, name: str) -> Report:

@@ -1,7 +1,7 @@
 """Metrics that a user wants of log lines: a row of ``metrics`` for each line that a rule is about and that has a value.
 
 The value is a number, or a field or attribute that holds one; a line on which it holds none gives no metric. It is made before lines are dropped or sampled, so a metric of health checks can outlive them. Its
-event id is that of the line with the metric's name: a line that comes twice is measured once.
+event id is that of the line with a hash of the metric's name: a line that comes twice is measured once.
 """
 
 import json
@@ -17,12 +17,16 @@ from collectors.attributes import json_objects
 from collectors.columns import to_double
 from collectors.metrics import MetricName, metric_rows
 from collectors.rules.conditions import PREFIX, Condition, check_field, matching, read_conditions, values_of
+from tailrace.ids import position_event_id
 from tailrace.schema import FieldType
 from tailrace.yaml_file import Document
 
 KEY: Final = "metrics"
 MAX_DIMENSIONS: Final = 30
 """As many as CloudWatch takes (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Metric.html)."""
+
+SUFFIX_DIGITS: Final = 16
+"""Digits of the hash: what follows the last hyphen of a metric's id is no part of the line's."""
 
 _OPTIONS: Final = ("name", "namespace", "when", "value", "unit", "dimensions")
 
@@ -86,7 +90,7 @@ def _measured(rows: pa.Table, rule: Measurement) -> pa.Table:
         return about
     dimensions = {name: (FieldType.KEYWORD, _plain(values_of(about, field), field)) for name, field in rule.dimensions.items()}
     attributes = json_objects(dimensions, None) if dimensions else pa.nulls(about.num_rows, pa.string())
-    return metric_rows(about, rule.metric, f"{rule.metric.namespace}/{rule.metric.name}", _values(about, rule.value), attributes)
+    return metric_rows(about, rule.metric, position_event_id(rule.metric.namespace, rule.metric.name)[:SUFFIX_DIGITS], _values(about, rule.value), attributes)
 
 
 def _values(rows: pa.Table, value: float | str) -> AnyArray:

@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from starlette.testclient import TestClient
 
+from collectors.envelopes.opened import Sent
 from collectors.from_settings import collector_from_settings, reparse_from_settings
 from collectors.lines import Lines, Origin
 from firehose import LocalFirehose
@@ -24,6 +26,8 @@ from tailrace.errors import TransientError
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import open_ledger
 from tailrace.stores.folder import FolderStore
+from tests.collectors.envelopes.otlp.requests import TRACE, logs_request, pairs
+from tests.collectors.envelopes.otlp.requests import value as otlp_value
 from tests.firehose.deliveries import lake_column, quick
 from tests.firehose.fake_opensearch import FakeOpenSearch, fake_opensearch
 
@@ -270,6 +274,25 @@ def test_the_gateway_does_it_and_reads_new_lines_with_the_mended_format(place: P
         assert door.get("/_tailrace/status").json()["parse_health"]["formats"]
     assert {row["parse_status"] for row in place.lake().values()} == {"parsed"}
     place.check()
+
+
+def test_what_the_sender_said_beside_the_line_is_there_when_it_is_read_again(place: Place) -> None:
+    told: dict[str, Any] = {"time_unix_nano": NOON_US * 1_000, "severity_number": 17, "trace_id": TRACE, "body": otlp_value("order 1 of ann took 7 ms")}
+    record = LogRecord(**told, attributes=pairs({"cart": 3}))
+    register = AttributeRegister(place.settings.register_path)
+    with LocalFirehose(place.settings, place.clock, register=register) as stream:
+        sut = collector_from_settings(place.settings, stream, register, place.clock)
+        sut.collect_sent([("otlp_logs", Sent(logs_request(record).SerializeToString(), "otlp:logs", "p", format="shop.orders"))])
+        sut.close()
+        assert stream.flush()
+    (before,) = place.lake().values()
+    place.write(MENDED)
+    assert place.reparse()["replaced"] == 1
+    (after,) = place.lake().values()
+    said = ("severity_text", "trace_id", "host.name", "service.name", "cloud.region")
+    assert (before["parse_status"], after["parse_status"], after["duration_s"]) == ("failed", "parsed", 0.007)
+    assert {name: after[name] for name in said} == {name: before[name] for name in said}
+    assert after["attributes"].items() >= {"cart": 3, "k8s.pod.name": "web-7", "shop.order": 1, "enduser.id": "ann"}.items()
 
 
 def test_readers_see_each_row_once_while_rows_are_replaced(place: Place) -> None:
