@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray, bytes_at
+from collectors.arrays import AnyArray
 
 _CRI: Final = r"^(?P<head>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* (?P<stream>stdout|stderr) (?P<tag>[FP](?::[^ ]*)*) )(?P<text>(?s:.*))$"
 _DOCKER: Final = r'^(?P<head>\{"log":")(?P<text>(?:[^"\\]|\\.)*)(?P<tail>","stream":"(?P<stream>stdout|stderr)"(?:,"attrs":\{[^{}]*\})?,"time":"[^"]*"\}\s*)$'
-_FIRST: Final = r'^(?:\d{4}-\d\d-\d\dT\S+ std(?:out|err) [FP]|\{"log":")'
+_CRI_FIRST: Final = r"^\d{4}-\d\d-\d\dT\S+ std(?:out|err) [FP]"
+_DOCKER_FIRST: Final = r'^\{"log":"'
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
@@ -37,34 +38,37 @@ class Wrapped:
 
 def wrapped(lines: AnyArray) -> Wrapped | None:
     """Take lines apart; ``None`` where none of them is one of a container's."""
-    if not _may_be(lines) or not pc.any(pc.match_substring_regex(lines, _FIRST)).as_py():
+    cri, docker = _taken_apart(lines, _CRI_FIRST, _CRI), _taken_apart(lines, _DOCKER_FIRST, _DOCKER)
+    if not cri and not docker:
         return None
-    cri, docker = pc.extract_regex(lines, _CRI), pc.extract_regex(lines, _DOCKER)
-    head, text, stream = (_coalesced(pc.struct_field(cri, name), pc.struct_field(docker, name)) for name in ("head", "text", "stream"))
-    tail = pc.fill_null(pc.struct_field(docker, "tail"), "")
-    is_docker = pc.is_valid(pc.struct_field(docker, "text"))
-    partial = pc.fill_null(pc.starts_with(pc.struct_field(cri, "tag"), "P"), False)
+    none: AnyArray = pa.nulls(len(lines), pa.string())
+    head, text, stream = (pc.coalesce(cri.get(name, none), docker.get(name, none)) for name in ("head", "text", "stream"))
+    is_docker = pc.is_valid(docker.get("text", none))
+    partial = pc.fill_null(pc.starts_with(cri.get("tag", none), "P"), False)
     cut = pc.and_(is_docker, pc.invert(pc.fill_null(pc.ends_with(text, r"\n"), False)))
-    written = pc.replace_substring_regex(pc.replace_substring(pc.replace_substring_regex(text, r"(?:\\r)?\\n$", ""), r"\t", "\t"), r'\\(["\\/])', r"\1")
     return Wrapped(
-        head=pc.if_else(pc.is_valid(head), head, ""),
+        head=pc.fill_null(head, ""),
         text=pc.coalesce(text, lines),
-        tail=tail,
+        tail=pc.fill_null(docker.get("tail", none), ""),
         stream=pc.fill_null(stream, ""),
         between=pc.if_else(pc.or_(is_docker, partial), "", "\n"),
         goes_on=np.asarray(pc.or_(partial, cut).to_numpy(zero_copy_only=False), dtype=bool),
-        shown=pc.coalesce(pc.if_else(is_docker, written, text), lines),
+        shown=pc.coalesce(pc.if_else(is_docker, _written(text), text) if docker else text, lines),
     )
 
 
-def _may_be(lines: AnyArray) -> bool:
-    """Whether a line begins as those of containers do; most runs have none, and to see that costs a twentieth of asking for the pattern."""
-    first, third, fifth = (bytes_at(lines, place) for place in (0, 2, 4))
-    return bool((((first == ord("{")) & (third == ord("l"))) | (fifth == ord("-"))).any())
+def _taken_apart(lines: AnyArray, first: str, pattern: str) -> dict[str, AnyArray]:
+    """Answer the parts of lines by name; none where no line begins so."""
+    if not len(lines) or not pc.any(pc.match_substring_regex(lines, first)).as_py():
+        return {}
+    found = pc.extract_regex(lines, pattern)
+    return {field.name: pc.struct_field(found, field.name) for field in found.type}
 
 
-def _coalesced(one: AnyArray, other: AnyArray) -> AnyArray:
-    return pc.coalesce(one, other)
+def _written(texts: AnyArray) -> AnyArray:
+    """Undo the escapes of JSON as far as the beginnings of lines need it."""
+    without_end = pc.replace_substring_regex(texts, r"(?:\\r)?\\n$", "")
+    return pc.replace_substring_regex(pc.replace_substring(without_end, r"\t", "\t"), r'\\(["\\/])', r"\1")
 
 
 def put_together(parts: Wrapped, starts: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> pa.StringArray:

@@ -7,7 +7,7 @@ RFC 4180, a quote inside a field is doubled, or escaped by a backslash.
 import csv as csv_module
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, reduce
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -22,7 +22,10 @@ from collectors.arrays import AnyArray, Bytes, text_starts, texts_bytes
 csv_module.field_size_limit(2**31 - 1)
 """The module takes no field longer than 128 KiB if nobody says otherwise; it is only used on single lines here."""
 
-_BLANK, _QUOTE, _TWO_BLANKS = ord(" "), ord('"'), 0x2020
+_BLANK, _QUOTE = ord(" "), ord('"')
+BLOCK: Final = 64 * 1024
+"""Bytes that are looked through at a go: they stay in the cache of the processor, and memory for them needs not be had from the system each time."""
+
 Places: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
 _BREAKS: Final[Mapping[bytes, str]] = MappingProxyType({b"\r": r"\r", b"\n": r"\n"})
 
@@ -64,7 +67,7 @@ def _masked(masks: list[AnyArray]) -> AnyArray | None:
     return odd if pc.any(odd, min_count=0).as_py() else None
 
 
-def _matching(lines: AnyArray, patterns: Mapping[bytes, str], data: bytes) -> list[AnyArray]:
+def _matching(lines: AnyArray, patterns: Mapping[bytes, str], data: bytes | set[bytes]) -> list[AnyArray]:
     """Look for patterns, each only where its byte is there at all."""
     return [pc.match_substring_regex(lines, pattern) for byte, pattern in patterns.items() if byte in data]
 
@@ -86,14 +89,14 @@ class Words(Cut):
     def odd(self, lines: AnyArray) -> AnyArray | None:
         """Find the lines that are not for CSV."""
         texts, starts = texts_bytes(lines), text_starts(lines)
-        data = texts.tobytes()
-        masks = _matching(lines, self._ODD, data)
-        if not data or any((texts[at : at + (len(texts) - at) // 2 * 2].view(np.uint16) == _TWO_BLANKS).any() for at in (0, 1)):
+        found, quotes, doubled = _looked_through(texts, self._ODD)
+        masks = _matching(lines, self._ODD, found)
+        if doubled or not len(texts):
             return _masked([*masks, pc.invert(pc.match_substring_regex(lines, self._BLANKS_STAND_BETWEEN_FIELDS))])
         first, last = (texts[np.clip(places, 0, len(texts) - 1)] for places in (starts[:-1], starts[1:] - 1))
         masks.append(pa.array((first == _BLANK) | (last == _BLANK) | (starts[1:] == starts[:-1])))
-        if b'"' in data:
-            masks.append(pa.array(_quoted_oddly(texts, starts)))
+        if len(quotes):
+            masks.append(pa.array(_quoted_oddly(texts, starts, quotes)))
         return _masked(masks)
 
     def tokens(self, line: str) -> list[str]:
@@ -120,9 +123,21 @@ class Words(Cut):
         return csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False, invalid_row_handler=lambda _: "skip")
 
 
-def _quoted_oddly(texts: Bytes, starts: Places) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _looked_through(texts: Bytes, wanted: Iterable[bytes]) -> tuple[set[bytes], Places, bool]:
+    """Answer which bytes there are, where the quotes are, and whether there are two blanks in a row; block by block, so that nothing is as large as a batch."""
+    found, quotes, doubled = set[bytes](), [np.zeros(0, np.int64)], False
+    for at in range(0, len(texts), BLOCK):
+        block = texts[at : at + BLOCK]
+        data, blanks = block.tobytes(), texts[at : at + BLOCK + 1] == _BLANK
+        found.update(byte for byte in wanted if byte in data)
+        doubled = doubled or bool((blanks[1:] & blanks[:-1]).any())
+        if b'"' in data:
+            quotes.append(np.flatnonzero(block == _QUOTE) + at)
+    return found, np.concatenate(quotes), doubled
+
+
+def _quoted_oddly(texts: Bytes, starts: Places, quotes: Places) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Find the lines in which quotes do not stand around whole fields: the first, third, ... opens one, behind a blank or at the start, and the others close one, before a blank or at the end."""
-    quotes = np.flatnonzero(texts == _QUOTE)
     counts = np.diff(np.searchsorted(quotes, starts))
     odd = counts % 2 == 1
     if odd.any():
