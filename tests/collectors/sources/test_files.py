@@ -57,7 +57,7 @@ def messages(stream: MemoryStream) -> list[Any]:
 
 
 def ids(stream: MemoryStream) -> list[Any]:
-    return [text for delivery in stream.deliveries for text in delivery.tables["logs"]["event_id"].to_pylist()]
+    return [text for delivery in stream.deliveries for text in (delivery.tables["logs"]["event_id"].to_pylist() if "logs" in delivery.tables else [])]
 
 
 def read(blocks: Sequence[bytes]) -> list[Run]:
