@@ -31,7 +31,12 @@ DATA: Final = ("collectors/formats/**/*.yaml",)
 """Files of ours that are read at run time."""
 
 ABSENT: Final[Mapping[str, str]] = MappingProxyType(
-    {"opensearchpy": "the function delivers to Firehose; the client of OpenSearch is imported where it is asked for"}
+    {
+        "opensearchpy": "the function delivers to Firehose; the client of OpenSearch is imported where it is asked for",
+        "opentelemetry": "OTLP and metric streams come in by the gateway's doors, and are opened where they do",
+        "google": "the same: protobuf",
+        "msgpack": "the same: Fluent's forward protocol",
+    }
 )
 """Packages that some function imports which the handler never calls, and why it does not."""
 
@@ -68,9 +73,10 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "numpy/_core/lib/*",
         ),
         "boto3": ("boto3/data/*", "boto3/examples/*"),
+        "pyarrow": ("pyarrow/_s3fs*", "pyarrow/_hdfs*", "pyarrow/_gcsfs*", "pyarrow/_azurefs*"),
     }
 )
-"""Parts of packages that are not imported; numpy and boto3 import theirs when they are asked for."""
+"""Parts of packages that are not imported; numpy and boto3 import theirs when they are asked for, pyarrow goes on without file systems that are not there."""
 
 _TESTS: Final = re.compile(rb"^tests:.*?(?=^[^\s#-]|\Z)", re.MULTILINE | re.DOTALL)
 _REQUIREMENT: Final = re.compile(r"[A-Za-z0-9._-]+")

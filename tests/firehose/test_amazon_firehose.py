@@ -166,12 +166,12 @@ def moto() -> Iterator[Settings]:
 
 def test_the_call_has_the_shape_that_aws_takes(moto: Settings) -> None:
     client, s3 = aws.client("firehose", moto), aws.client("s3", moto)
-    s3.create_bucket(Bucket="lake")
-    target = {"RoleARN": "arn:aws:iam::123456789012:role/firehose", "BucketARN": "arn:aws:s3:::lake"}
+    s3.create_bucket(Bucket="shape-of-a-call")
+    target = {"RoleARN": "arn:aws:iam::123456789012:role/firehose", "BucketARN": "arn:aws:s3:::shape-of-a-call"}
     client.create_delivery_stream(DeliveryStreamName="shop-logs", ExtendedS3DestinationConfiguration=target)  # type: ignore[arg-type]
     firehose(Boto3Records(client)).put(delivery(logs(["one", "two"])))
-    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="lake")["Contents"]]
-    stored = b"".join(s3.get_object(Bucket="lake", Key=key)["Body"].read() for key in keys)
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="shape-of-a-call")["Contents"]]
+    stored = b"".join(s3.get_object(Bucket="shape-of-a-call", Key=key)["Body"].read() for key in keys)
     assert [row["message"] for row in documents([stored])] == ["one", "two"]
 
 
