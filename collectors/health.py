@@ -20,8 +20,14 @@ WRITE_AFTER_S: Final = 1.0
 MAX_NOTED: Final = 2_000
 """Shapes that wait to be written; what is beyond within a second is counted and not shown."""
 
-FOLDS: Final = ((r"[0-9]+", "0"), (r"\p{L}+", "a"), (r"\ba(?:[ \t]+a)+\b", "a a"), (r"\s+", " "))
-"""What makes lines alike: runs of digits, of letters, of words and of white space."""
+FOLDS: Final = (
+    (r"\p{L}*[0-9][\p{L}0-9]*", "0"),
+    (r"\p{L}+", "a"),
+    (r"\b[0a](?:[-:.][0a])+\b", "0"),
+    (r"\b[0a](?:[ \t]+[0a])+\b", "a a"),
+    (r"\s+", " "),
+)
+"""What makes lines alike: words with a digit in them and without one; ids, times, addresses and names of several such parts; runs of words and of white space."""
 
 _log = logging.getLogger(__name__)
 

@@ -56,7 +56,7 @@ def time_range() -> TimeRange:
 
 def header(title: str, *, live: bool = True) -> TimeRange:
     """Show the title of a page with the picker of its range at the right; answer the range."""
-    left, middle, right = st.columns([5, 2.4, 1.2], vertical_alignment="bottom")
+    left, middle, right = st.columns([5, 2.6, 0.9], vertical_alignment="bottom")
     left.title(title, anchor=False)
     span = time_range()
     _picker(middle, span)
@@ -74,7 +74,7 @@ def _picker(where: "st.delta_generator.DeltaGenerator", span: TimeRange) -> None
 
 
 def _refresh(where: "st.delta_generator.DeltaGenerator") -> None:
-    if where.button("Refresh", icon=":material/refresh:", width="stretch"):
+    if where.button("", icon=":material/refresh:", help="Refresh", key="refresh", width="stretch"):
         st.rerun()
 
 

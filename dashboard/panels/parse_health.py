@@ -16,13 +16,18 @@ def show() -> None:
     st.subheader(
         "Lines that could not be read in full",
         anchor=False,
-        help="digits, letters and words are folded; `tailrace reparse FORMAT` reads them again after a mend",
+        help="numbers, words and ids are folded; `tailrace reparse FORMAT` reads them again after a mend",
     )
     if shapes.empty:
         st.caption("None: every line was read in full.")
     else:
         columns = ["format", "source", "status", "count", "reason", "shape", "first_seen", "last_seen", "example"]
-        st.dataframe(shapes[columns], hide_index=True, key="shapes", column_config={"count": st.column_config.NumberColumn("Count", format="localized")})
+        shown = shapes[columns].rename(columns=_heading)
+        st.dataframe(shown, hide_index=True, key="shapes", column_config={"Count": st.column_config.NumberColumn(format="localized")})
     if not fields.empty:
         st.subheader("New fields", anchor=False, help="fields of a format that had been read on an earlier day without them")
-        st.dataframe(fields[["format", "field", "source", "first_seen"]], hide_index=True, key="new_fields")
+        st.dataframe(fields[["format", "field", "source", "first_seen"]].rename(columns=_heading), hide_index=True, key="new_fields")
+
+
+def _heading(name: str) -> str:
+    return name.replace("_", " ").capitalize()

@@ -43,7 +43,10 @@ with left, shown_errors():
         st.dataframe(
             health.sort_values(["failed", "partial"], ascending=False),
             hide_index=True,
-            column_config={"format": "Format", "coverage": st.column_config.ProgressColumn("Read in full", format="percent", min_value=0, max_value=1)},
+            column_config={
+                **{name: name.capitalize() for name in ("format", "parsed", "partial", "failed")},
+                "coverage": st.column_config.ProgressColumn("Read in full", format="percent", min_value=0, max_value=1),
+            },
         )
 with right, shown_errors():
     st.subheader("Dead letters", anchor=False)

@@ -130,7 +130,7 @@ def test_the_pipeline_accounts_for_every_line_and_names_a_dead_gateway(home: Pat
 
 
 def test_the_pipeline_shows_what_could_not_be_read_as_cells(home: Path) -> None:
-    (frame,) = [one.value for one in run("pipeline").dataframe if "shape" in one.value]
-    assert frame[["format", "source", "count", "example"]].to_dict("records") == [
-        {"format": "app.json", "source": "cloudwatch:/shop/web", "count": 1, "example": '{"broken'}
+    (frame,) = [one.value for one in run("pipeline").dataframe if "Shape" in one.value]
+    assert frame[["Format", "Source", "Count", "Example"]].to_dict("records") == [
+        {"Format": "app.json", "Source": "cloudwatch:/shop/web", "Count": 1, "Example": '{"broken'}
     ]
