@@ -16,7 +16,7 @@ TEXTS: Final = frozenset(
 """Fields that are in hexadecimal digits where they are not in quotes: type ``encoded`` of
 https://github.com/linux-audit/audit-documentation/blob/main/specs/fields/field-dictionary.csv."""
 
-_PAIR: Final = re.compile(r"""([A-Za-z0-9_\-\[\]]+)=(?:"([^"]*)"|'([^']*)'|(\S*))""")
+_PAIR: Final = re.compile(r"""(?<![A-Za-z0-9_\-\[\]])([A-Za-z0-9_\-\[\]]++)=(?:"([^"]*)"|'([^']*)'|(\S*))""")
 _STAMP: Final = re.compile(r"audit\(([0-9]+\.[0-9]+):([0-9]+)\):?")
 _HEX: Final = re.compile(r"(?:[0-9A-F]{2})+")
 _ARGUMENT: Final = re.compile(r"a[0-9]+(?:\[[0-9]+\])?")

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.from_settings import collector_from_settings
@@ -154,6 +154,7 @@ def test_a_file_that_is_no_health_is_said(tmp_path: Path) -> None:
         read_health(path)
 
 
+@settings(max_examples=20)
 @given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=8))
 def test_whatever_lines_hold_each_is_counted_once(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     place = Place(tmp_path_factory.mktemp("h"))
