@@ -7,9 +7,7 @@ The one writer (``firehose``) applies what the spool's frames and the sinks' cur
 counted once, however often the process is killed. Write-ahead log: readers never wait. ``synchronous=FULL``.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +15,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from tailrace.clock import US_PER_MINUTE
-from tailrace.errors import StateError
 from tailrace.forms import arrow_schema
 from tailrace.ids import position_event_id
+from tailrace.sqlite_file import ask, open_writer, transact
 
 HOP_NAMES: Final = ("decode", "collect", "spool", "deliver")
 COUNTS: Final = ("count_in", "count_out", "dropped", "duplicate", "joined", "dead", "lost")
@@ -131,18 +129,7 @@ class Ledger:
         return pa.Table.from_pylist([_arrow_row(*row) for row in found], schema=arrow_schema("ledger"))
 
     def _ask(self, sql: str, parameters: Sequence[int] = ()) -> list[Any]:
-        if not self._path.exists():
-            return []
-        try:
-            with closing(sqlite3.connect(self._path, timeout=5)) as connection:
-                connection.execute("PRAGMA query_only = ON")
-                return connection.execute(sql, parameters).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                return []
-            raise StateError(f"{self._path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise StateError(f"{self._path}: not a ledger: {error}") from error
+        return ask(self._path, "a ledger", sql, parameters)
 
 
 def open_ledger(path: Path) -> Ledger:
@@ -159,11 +146,7 @@ class LedgerWriter:
     """The one writer; used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_writer(path, _SCHEMA)
 
     def progress(self) -> dict[str, Progress]:
         """Answer how far the spool (``spool``) and each sink were read."""
@@ -173,7 +156,7 @@ class LedgerWriter:
     def apply(self, counts: Mapping[Key, Sequence[int]], progress: Mapping[str, Progress]) -> None:
         """Add counts (in the order of :data:`COUNTS`) and note the progress, in one transaction."""
         rows = [(k.source, k.minute_us, k.hop, k.sink, k.unit, k.rule, *numbers) for k, numbers in counts.items()]
-        self._transact([(_UPSERT, rows), _noted(progress)])
+        transact(self._connection, [(_UPSERT, rows), _noted(progress)])
 
     def enrol(self, sink: str, start: Progress) -> None:
         """Begin to count a sink at a place in the spool: what was taken before counts as dropped."""
@@ -183,7 +166,7 @@ class LedgerWriter:
             " WHERE hop = 'spool' OR (hop = 'deliver' AND sink = ?) GROUP BY source, minute_us, unit) WHERE missing > 0"
             " ON CONFLICT DO UPDATE SET count_in = count_in + excluded.count_in, dropped = dropped + excluded.dropped"
         )
-        self._transact([(missed, [(sink, BEFORE_RULE, sink)]), _noted({sink: start})])
+        transact(self._connection, [(missed, [(sink, BEFORE_RULE, sink)]), _noted({sink: start})])
 
     def retire(self, sink: str) -> None:
         """Cease to count a sink: what was on its way to it counts as dropped."""
@@ -192,22 +175,11 @@ class LedgerWriter:
         add = "ON CONFLICT DO UPDATE SET count_in = count_in + excluded.count_in, dropped = dropped + excluded.dropped"
         dropped = f"INSERT INTO counts SELECT source, minute_us, 'deliver', ?1, unit, ?2, rest, 0, rest, 0, 0, 0, 0 FROM {rest} {add}"  # noqa: S608 - constants
         moved = f"INSERT INTO counts SELECT source, minute_us, 'deliver', ?1, unit, '', -rest, 0, 0, 0, 0, 0, 0 FROM {rest} {add}"  # noqa: S608 - constants
-        self._transact([(dropped, [(sink, AFTER_RULE)]), (moved, [(sink,)]), ("DELETE FROM progress WHERE name = ?", [(sink,)])])
+        transact(self._connection, [(dropped, [(sink, AFTER_RULE)]), (moved, [(sink,)]), ("DELETE FROM progress WHERE name = ?", [(sink,)])])
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-    def _transact(self, steps: Iterable[tuple[str, Sequence[Sequence[object]]]]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            for sql, rows in steps:
-                self._connection.executemany(sql, rows)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
 
 
 def _noted(progress: Mapping[str, Progress]) -> tuple[str, list[tuple[object, ...]]]:

@@ -4,15 +4,13 @@ Bounded: of counts the last :data:`DAYS` days, of shapes the :data:`MAX_SHAPES` 
 kill: the lines themselves are not, each says in ``parse_status`` and ``parse_error`` how it was read.
 """
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from tailrace.clock import US_PER_DAY, iso_ms
-from tailrace.errors import StateError
+from tailrace.sqlite_file import ask, open_writer, transact
 
 DAYS: Final = 90
 MAX_SHAPES: Final = 1_000
@@ -96,11 +94,7 @@ class HealthWriter:
     """The one writer; used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_writer(path, _SCHEMA)
 
     def fields(self) -> dict[str, set[str]]:
         """Answer the fields that are known, by format."""
@@ -121,15 +115,7 @@ class HealthWriter:
         if shapes:
             oldest = "SELECT last_us FROM shapes ORDER BY last_us DESC LIMIT 1 OFFSET ?"
             steps.append((f"DELETE FROM shapes WHERE last_us <= coalesce(({oldest}), -1)", [(MAX_SHAPES,)]))  # noqa: S608 - a constant
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            for sql, rows in steps:
-                self._connection.executemany(sql, rows)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        transact(self._connection, steps)
 
     def close(self) -> None:
         """Close the file."""
@@ -141,7 +127,7 @@ def read_health(path: Path, *, name: str = "", limit: int = 100) -> dict[str, An
 
     A field is ``new`` where its format had been read on an earlier day without it.
     """
-    counts, shapes, fields = (_ask(path, sql, {"name": name, "limit": limit}) for sql in (_COUNTS, _SHAPES, _FIELDS))
+    counts, shapes, fields = (ask(path, "the health of formats", sql, {"name": name, "limit": limit}) for sql in (_COUNTS, _SHAPES, _FIELDS))
     return {
         "formats": [dict(zip(("format", "source", *STATUSES), row, strict=True)) for row in counts],
         "shapes": [_shape_row(*row) for row in shapes],
@@ -153,18 +139,3 @@ def _shape_row(*row: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a row of the t
     names = ("format", "source", "status", "reason", "shape", "count", "first_seen", "last_seen", "example")
     values = dict(zip(names, row, strict=True))
     return values | {name: iso_ms(values[name]) for name in ("first_seen", "last_seen")}
-
-
-def _ask(path: Path, sql: str, parameters: Mapping[str, object]) -> list[Any]:
-    if not path.exists():
-        return []
-    try:
-        with closing(sqlite3.connect(path, timeout=5)) as connection:
-            connection.execute("PRAGMA query_only = ON")
-            return connection.execute(sql, parameters).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return []
-        raise StateError(f"{path}: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise StateError(f"{path}: not the health of formats: {error}") from error
