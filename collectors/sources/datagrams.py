@@ -34,11 +34,20 @@ class Datagrams:
         """Begin to read."""
         self._thread.start()
 
-    def close(self, timeout_s: float) -> None:
-        """Read what has arrived, and stop."""
+    @property
+    def is_reading(self) -> bool:
+        """Whether a datagram may still come."""
+        return self._thread.is_alive()
+
+    def stop(self, timeout_s: float) -> None:
+        """Read what has arrived, and no more."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Read what has arrived, and close the port."""
+        self.stop(timeout_s)
         self._socket.close()
 
     def dropped_by_kernel(self) -> int:

@@ -9,9 +9,8 @@ UDP has no acknowledgement: what the kernel drops because its buffer is full was
 
 import json
 import queue
-import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from http.server import ThreadingHTTPServer
@@ -19,7 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from collectors.collector import Collector, Summary
-from collectors.sources.datagrams import MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, kernel_drops
+from collectors.sources.datagrams import POLL_S, Datagrams
 from collectors.sources.patience import StoppedError, patiently
 from collectors.sources.xray_http import XRayApi, make_server
 from collectors.sources.xray_sampling import Sampling
@@ -32,7 +31,6 @@ BATCH_DOCUMENTS: Final = 50
 BATCH_WITHIN_S: Final = 1.0
 IDLE_S: Final = 0.05
 QUEUE_DATAGRAMS: Final = 20_000
-POLL_S: Final = 0.2
 
 
 def document_of(datagram: bytes) -> bytes:
@@ -60,19 +58,19 @@ class XRayDaemon:
 
     def __init__(self, collector: Collector, host: str, port: int, *, sampling: Sampling | None = None, clock: Clock | None = None) -> None:
         self._collector, self._clock = collector, clock or SystemClock()
-        self._server, self._socket = _bind(host, port, XRayApi(collector, sampling or Sampling(self._clock)))
-        self.port: int = self._server.server_address[1]
+        self._server, self._udp = _bind(host, port, XRayApi(collector, sampling or Sampling(self._clock)), self._take)
+        self.port: int = self._udp.port
         self._datagrams: queue.Queue[bytes] = queue.Queue(QUEUE_DATAGRAMS)
-        self._stop, self._give_up = threading.Event(), threading.Event()
+        self._give_up = threading.Event()
         self._totals = {"received": 0, "spans": 0, "rejected": 0, "unput": 0}
         self._threads = [
-            threading.Thread(target=self._receive, name="xray-udp", daemon=True),
             threading.Thread(target=self._batch, name="xray-batch", daemon=True),
             threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="xray-tcp", daemon=True),
         ]
 
     def __enter__(self) -> Self:
         """Begin to listen."""
+        self._udp.start()
         for thread in self._threads:
             thread.start()
         return self
@@ -83,36 +81,26 @@ class XRayDaemon:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop listening and put what has arrived; what the delivery stream does not take within the time is counted as ``unput``."""
-        self._stop.set()
         self._server.shutdown()
         self._server.server_close()
-        receiver, batcher, _ = self._threads
-        receiver.join(timeout_s)
+        batcher, _ = self._threads
+        self._udp.stop(timeout_s)
         batcher.join(timeout_s)
         self._give_up.set()
         batcher.join(timeout_s)
-        self._socket.close()
+        self._udp.close(0)
 
     def status(self) -> Mapping[str, int]:
         """Answer totals since the start: datagrams received, spans put, documents rejected, documents not put at the end, datagrams that the kernel dropped."""
-        return {**self._totals, "dropped_by_kernel": kernel_drops(self._socket)}
+        return {**self._totals, "dropped_by_kernel": self._udp.dropped_by_kernel()}
 
-    def _receive(self) -> None:
-        while True:
-            try:
-                datagram = self._socket.recv(MAX_DATAGRAM_BYTES)
-            except TimeoutError:
-                if self._stop.is_set():
-                    return
-                continue
-            except OSError:
-                return
-            self._totals["received"] += 1
-            self._datagrams.put(datagram)
+    def _take(self, datagram: bytes, sender: str) -> None:
+        del sender
+        self._totals["received"] += 1
+        self._datagrams.put(datagram)
 
     def _batch(self) -> None:
-        receiver = self._threads[0]
-        while receiver.is_alive() or not self._datagrams.empty():
+        while self._udp.is_reading or not self._datagrams.empty():
             if batch := self._next_batch():
                 self._put(batch)
 
@@ -143,18 +131,13 @@ class XRayDaemon:
         self._totals["rejected"] += len(summary.dead)
 
 
-def _bind(host: str, port: int, api: XRayApi) -> tuple[ThreadingHTTPServer, socket.socket]:
+def _bind(host: str, port: int, api: XRayApi, take: Callable[[bytes, str], None]) -> tuple[ThreadingHTTPServer, Datagrams]:
     try:
         server = make_server(host, port, api)
     except OSError as error:
         raise SettingError(f"xray_port = {port}: TCP port of {host} cannot be bound: {error.strerror or error}") from error
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        listening.bind((host, server.server_address[1]))
-    except OSError as error:
-        listening.close()
+        return server, Datagrams("xray_port", host, server.server_address[1], take)
+    except SettingError:
         server.server_close()
-        raise SettingError(f"xray_port = {port}: UDP port of {host} cannot be bound: {error.strerror or error}") from error
-    listening.settimeout(POLL_S)
-    return server, listening
+        raise
