@@ -2,8 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ import click
 from collectors.from_settings import formats_from_settings
 from collectors.lines import Origin
 from collectors.sources.checkpoints import Checkpoints
-from collectors.sources.contents import Advance
 from collectors.sources.log_group_backfill import CALLS_PER_S, LogGroupBackfill
 from collectors.sources.log_group_pages import Asked, Boto3Events, name_of
 from collectors.sources.s3_backfill import S3Backfill
@@ -21,7 +19,7 @@ from collectors.sources.s3_listing import SCHEME, Boto3Listing, bucket_and_prefi
 from collectors.sources.token_bucket import TokenBucket
 from queries.dsl.dates import DateReader
 from tailrace import aws
-from tailrace.cli.output import json_option, print_json, progress
+from tailrace.cli.output import advancing, json_option, print_json, progress
 from tailrace.cli.write_path import PATIENCE_S, Done, Report, WritePath, print_report, stopping, write_path
 from tailrace.clock import US_PER_MS, Clock, SystemClock
 from tailrace.errors import DeliveryError, UsageError
@@ -141,7 +139,7 @@ def _bucket(room: Room, job: Job) -> Outcome:
     if job.restart:
         backfill.forget()
     total = backfill.size().bytes if sys.stderr.isatty() else None  # a bar needs to know how much there is, and everything is listed for it
-    with _advancing(total) as advance:
+    with advancing("bytes", total) as advance:
         found = backfill.run(advance)
     return Outcome(
         Done(found.objects, found.summary, found.replaced, found.problems),
@@ -149,19 +147,6 @@ def _bucket(room: Room, job: Job) -> Outcome:
         f"{found.objects} objects were read, {found.before} before, {found.skipped} are of another time",
         {"objects": found.objects, "before": found.before, "skipped": found.skipped},
     )
-
-
-@contextmanager
-def _advancing(total: int | None) -> Iterator[Advance]:
-    read = 0
-    with progress("bytes") as tick:
-
-        def advance(count: int) -> None:
-            nonlocal read
-            read += count
-            tick(read, total)
-
-        yield advance
 
 
 def _group(room: Room, job: Job) -> Outcome:

@@ -2,8 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +19,7 @@ from collectors.sources.files import Ingest, LineSource, find_files
 from collectors.sources.stdin import ingest_stdin
 from collectors.sources.tail_files import TailFiles
 from collectors.sources.tail_positions import Positions
-from tailrace.cli.output import json_option, print_json, progress
+from tailrace.cli.output import advancing, json_option, print_json
 from tailrace.cli.write_path import PATIENCE_S, Done, Report, print_report, stopping, write_path
 from tailrace.clock import Clock, SystemClock
 from tailrace.errors import DeliveryError, UsageError
@@ -79,7 +78,7 @@ def run(settings: Settings, clock: Clock, job: Job, stdin: BinaryIO) -> Report:
     inputs = _inputs(settings, job)
     if job.origin.format:
         formats_from_settings(settings).get(job.origin.format)
-    with write_path(settings, clock) as path, _advancing(inputs) as advance:
+    with write_path(settings, clock) as path, advancing("bytes", _bytes_of(inputs)) as advance:
         read = _reader(settings, clock, path.collector, job, stdin)
         ingests = [read(one, advance) for one in inputs]
         problems = [one.problem for one in ingests if one.problem]
@@ -158,18 +157,8 @@ def _payload(collector: Collector, path: Path | None, advance: Advance, stdin: B
     return Ingest(summary, problem=f"{path or STDIN}: {summary.dead[0].reason}" if summary.dead else "")
 
 
-@contextmanager
-def _advancing(inputs: Sequence[Input]) -> Iterator[Advance]:
-    total = None if None in inputs else sum(_size(one) for one in inputs)
-    done = 0
-    with progress("bytes") as tick:
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            tick(done, total)
-
-        yield advance
+def _bytes_of(inputs: Sequence[Input]) -> int | None:
+    return None if None in inputs else sum(_size(one) for one in inputs)
 
 
 def _size(one: Input) -> int:

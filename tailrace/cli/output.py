@@ -4,7 +4,7 @@ Log text is hostile: control characters, which could drive the terminal, are sho
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -57,6 +57,20 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     for row in rows:
         table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+
+
+@contextmanager
+def advancing(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar that is moved on by what is told; without a total it has no end."""
+    done = 0
+    with progress(what) as tick:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            tick(done, total)
+
+        yield advance
 
 
 @contextmanager
