@@ -39,7 +39,7 @@ code { font-size: .82rem; }
 .st-key-fields [data-testid="stExpander"] summary { padding: .25rem .6rem; font-size: .85rem; }
 .st-key-fields [data-testid="stVerticalBlock"] { gap: .15rem; }
 .st-key-query-list button, .st-key-query-list button * { justify-content: flex-start !important; text-align: left !important; }
-@media (max-width: 1000px) { .st-key-fields { display: none; } }
+@media (max-width: 1000px) { [data-testid="stColumn"]:has(.st-key-fields) { display: none; } }
 @media (prefers-color-scheme: dark) { [data-testid="stMetric"] { background: rgb(128 128 128 / 14%); } }
 @media (max-width: 900px) { .block-container { padding-left: 1rem !important; padding-right: 1rem !important; } [data-testid="stMetricValue"] { font-size: 1.2rem; } }
 </style>
