@@ -94,8 +94,9 @@ def _fire(settings: Settings) -> None:
     space.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the home anew for each file of tests: pages ask for the last fifteen minutes, and a whole run takes longer."""
     home = tmp_path_factory.mktemp("home")
     settings = Settings(home=home)
     _fill(settings)
