@@ -51,7 +51,7 @@ def with_inner(outer: pa.Table, lines: Lines, read: Callable[[Lines], pa.Table])
     message = pc.utf8_rtrim(one_array(held["message"]), "\r\n")
     ids: pa.StringArray = pc.cast(one_array(held["event_id"]), pa.string())
     times: pa.TimestampArray = pc.cast(one_array(held["event_time"]), pa.timestamp("us"))
-    inner = read(Lines(replace(lines.origin, format=""), lines.received_us, message, ids, times))
+    inner = read(Lines(replace(lines.origin, format=""), lines.received_us, message, ids, times, log_stream=one_array(held["aws_log_stream_name"])))
     found = pc.index_in(one_array(outer["event_id"]), one_array(inner["event_id"]))
     return _joined(outer, inner.take(found))
 

@@ -61,7 +61,8 @@ def join_lines(lines: Lines) -> Lines:
     offsets = pa.array(np.append(starts, len(lines)), pa.int32())
     texts: pa.StringArray = pc.binary_join(pa.ListArray.from_arrays(offsets, lines.text), "\n") if parts is None else put_together(parts, starts)
     firsts = pa.array(starts)
-    return replace(lines, text=texts, event_id=lines.event_id.take(firsts), event_time=lines.event_time.take(firsts))
+    streams = None if lines.log_stream is None else lines.log_stream.take(firsts)
+    return replace(lines, text=texts, event_id=lines.event_id.take(firsts), event_time=lines.event_time.take(firsts), log_stream=streams)
 
 
 def first_lines(lines: Lines, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

@@ -34,11 +34,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Log lines of one origin, in the order of arrival.
+    """Log lines of one origin, or of several log streams of one log group, in the order of arrival.
 
     ``text``: the lines without their line ends (string, never null; invalid UTF-8 was replaced before). ``event_id``: string, never null, unique.
     ``event_time``: timestamp[us], UTC; null where the envelope gives none: then the line's own time counts, else ``received_us``.
     ``known``: what the sender said beside the lines (``collectors.known``); it counts before what a line says. ``whole``: each line is an event of its own, and joined to no other.
+    ``log_stream``: that of each line (string, null: none) where they are of several, and their origin names none then; ``None``: the origin's.
     """
 
     origin: Origin
@@ -48,6 +49,7 @@ class Lines:
     event_time: pa.TimestampArray
     known: pa.Table | None = None
     whole: bool = False
+    log_stream: pa.StringArray | None = None
 
     def __len__(self) -> int:
         """How many lines."""

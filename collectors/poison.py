@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from collectors.known import by_event_id, known_of
 from collectors.lines import Lines, Origin
-from collectors.runs import slice_lines
+from collectors.runs import log_streams, slice_lines
 from collectors.steps import Batch, Work, run_steps
 from firehose.delivery import DeadLetter
 
@@ -67,8 +67,9 @@ def letters_of(lines: Lines, reason: str, **detail: str) -> Iterator[DeadLetter]
     shared |= {"envelope": LINE, "received_us": str(lines.received_us), **detail}
     shared |= {"whole": "true"} if lines.whole else {}
     times, known = lines.event_time.cast(pa.int64()).to_pylist(), by_event_id(lines.known)
-    for text, event_id, time_us in zip(lines.text.to_pylist(), lines.event_id.to_pylist(), times, strict=True):
-        detail = shared | {"event_id": event_id} | ({} if time_us is None else {"event_time_us": str(time_us)})
+    streams = log_streams(lines).to_pylist()
+    for text, event_id, time_us, stream in zip(lines.text.to_pylist(), lines.event_id.to_pylist(), times, streams, strict=True):
+        detail = shared | {"event_id": event_id} | ({} if time_us is None else {"event_time_us": str(time_us)}) | ({"log_stream": stream} if stream else {})
         detail |= {"known": known[str(event_id)]} if event_id in known else {}
         yield DeadLetter("document", reason, (text or "").encode(), detail)
 

@@ -188,7 +188,7 @@ def _table(work: _Work, one: Format, found: Fields) -> pa.Table:
     given: dict[str, AnyArray | str] = {
         "event_id": lines.event_id,
         "aws.log.group.name": origin.log_group,
-        "aws.log.stream.name": origin.log_stream,
+        "aws.log.stream.name": origin.log_stream if lines.log_stream is None else lines.log_stream,
         "log.format": one.name,
         "log.source": origin.source,
         "stream.name": origin.stream,

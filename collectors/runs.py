@@ -17,20 +17,27 @@ def slice_lines(lines: Lines, start: int, stop: int) -> Lines:
         text=lines.text.slice(start, length),
         event_id=lines.event_id.slice(start, length),
         event_time=lines.event_time.slice(start, length),
+        log_stream=None if lines.log_stream is None else lines.log_stream.slice(start, length),
     )
 
 
 def take_lines(lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Lines:
     """Answer the lines of some numbers."""
     at = pa.array(numbers, pa.int64())
-    return replace(lines, text=lines.text.take(at), event_id=lines.event_id.take(at), event_time=lines.event_time.take(at))
+    return replace(
+        lines,
+        text=lines.text.take(at),
+        event_id=lines.event_id.take(at),
+        event_time=lines.event_time.take(at),
+        log_stream=None if lines.log_stream is None else lines.log_stream.take(at),
+    )
 
 
 def merged(runs: Iterable[Lines]) -> list[Lines]:
-    """Put runs of one origin together, in their order; the time of receipt is that of the first."""
+    """Put runs of one origin together, also those of several log streams of one group, in their order; the time of receipt is that of the first."""
     by_origin: dict[tuple[Origin, bool], list[Lines]] = {}
     for run in runs:
-        by_origin.setdefault((run.origin, run.whole), []).append(run)
+        by_origin.setdefault((replace(run.origin, log_stream=""), run.whole), []).append(run)
     return [_one(group) for group in by_origin.values()]
 
 
@@ -42,4 +49,14 @@ def _one(group: list[Lines]) -> Lines:
     event_time: pa.TimestampArray = pa.concat_arrays([run.event_time for run in group])
     known = [run.known for run in group if run.known is not None]
     together = pa.concat_tables(known, promote_options="default") if known else None
-    return replace(group[0], text=text, event_id=event_id, event_time=event_time, known=together)
+    alike = all(run.origin == group[0].origin and run.log_stream is None for run in group)
+    origin = group[0].origin if alike else replace(group[0].origin, log_stream="")
+    streams: pa.StringArray | None = None if alike else pa.concat_arrays([log_streams(run) for run in group])
+    return replace(group[0], origin=origin, text=text, event_id=event_id, event_time=event_time, known=together, log_stream=streams)
+
+
+def log_streams(lines: Lines) -> pa.StringArray:
+    """Answer the log stream of each line."""
+    if lines.log_stream is not None:
+        return lines.log_stream
+    return pa.repeat(pa.scalar(lines.origin.log_stream or None, pa.string()), len(lines))

@@ -52,4 +52,5 @@ def _with_parts(lines: Lines, parts: dict[int, list[str]]) -> Lines:
         texts += records
         ids += [str(event_id) if not part else position_event_id("part", str(event_id), part) for part in range(len(records))]
     numbers = pa.array(np.repeat(np.arange(len(lines)), counts))
-    return replace(lines, text=pa.array(texts, pa.string()), event_id=pa.array(ids, pa.string()), event_time=lines.event_time.take(numbers))
+    streams = None if lines.log_stream is None else lines.log_stream.take(numbers)
+    return replace(lines, text=pa.array(texts, pa.string()), event_id=pa.array(ids, pa.string()), event_time=lines.event_time.take(numbers), log_stream=streams)
