@@ -36,6 +36,12 @@ class Wrapped:
     shown: AnyArray
 
 
+def may_be_wrapped(lines: AnyArray) -> Mask:
+    """Answer which lines begin as those of a container do."""
+    found = pc.or_(pc.match_substring_regex(lines, _CRI_FIRST), pc.match_substring_regex(lines, _DOCKER_FIRST))
+    return np.array(found.to_numpy(zero_copy_only=False), dtype=bool)
+
+
 def wrapped(lines: AnyArray) -> Wrapped | None:
     """Take lines apart; ``None`` where none of them is one of a container's."""
     cri, docker = _taken_apart(lines, _CRI_FIRST, _CRI), _taken_apart(lines, _DOCKER_FIRST, _DOCKER)

@@ -20,7 +20,7 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
     tests: [{line, header, row, status}]
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -30,6 +30,7 @@ import re2
 from collectors.document import entries, mapping, one_word, pattern, text, whole_number
 from collectors.format import COLUMN_TYPES, SEVERITY_FORMS, SPLIT_TYPES, TIME_FORMS, Column, Format, FormatSet, FormatTest, ordered
 from collectors.readers.paths import is_path, parse_path
+from collectors.readers.usual import usual_of
 from tailrace.errors import FileError, nearest
 from tailrace.schema import LOGS, SEVERITIES, FieldType
 from tailrace.yaml_file import Document, read_yaml
@@ -45,7 +46,7 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "csv": ("separator", "numbers"),
         "delimited": ("separator", "quote", "header", "least", "whole"),
         "key_value": ("prefix", "head", "pairs", "separator", "numbers"),
-        "pattern": ("patterns", "ids"),
+        "pattern": ("patterns", "usual", "ids"),
         "xml": ("prefix",),
         "plain": (),
     }
@@ -289,7 +290,23 @@ def _options(document: Document, reader: str) -> Mapping[str, Any]:
         compiled = re2.compile(pattern(document, one, "options", "patterns", number))
         if compiled.groups != len(compiled.groupindex) or not compiled.groups:
             raise document.error("all groups of a pattern have names: (?P<name>...), or are none: (?:...)", "options", "patterns", number)
+    _check_usual(document, options, patterns)
     return MappingProxyType(options)
+
+
+def _check_usual(document: Document, options: Mapping[str, Any], patterns: Sequence[str]) -> None:
+    """A usual line names columns of the patterns."""
+    known = {name for one in patterns for name in re2.compile(one).groupindex}
+    usual = options.get("usual", [])
+    if not isinstance(usual, list) or not all(isinstance(one, str) for one in usual):
+        raise document.error("usual is a list of texts", "options", "usual")
+    for number, one in enumerate(usual):
+        try:
+            names = usual_of(one).names
+        except ValueError as error:
+            raise document.error(str(error), "options", "usual", number) from None
+        if unknown := [name for name in names if name and name not in known]:
+            raise document.error(f"no pattern has a group {unknown[0]!r}{nearest(unknown[0], known)}", "options", "usual", number)
 
 
 def _check_marks(document: Document, options: Mapping[str, Any]) -> None:

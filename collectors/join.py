@@ -8,6 +8,7 @@ What is put together stands in one run of lines: a payload, or a piece of a file
 ``collectors.sources.tail_files`` does, which hands over whole events.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, first_bytes
-from collectors.container_lines import Wrapped, put_together, wrapped
+from collectors.container_lines import Wrapped, may_be_wrapped, put_together, wrapped
 from collectors.lines import Lines
 from tailrace.clock import US_PER_S
 
@@ -50,6 +51,25 @@ _GO_EXIT: Final = r"^exit status [0-9]+$"
 _CHAIN: Final = r"^(?:During handling of the above exception|The above exception was the direct cause)"
 _TELLS_OF_AN_ERROR: Final = r"(?i)\b(?:error|exception|critical|fatal|severe|warn|warning|failed|panic)\b"
 _LAST: Final = r"^(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Exception|Warning|Interrupt|Exit|Failure|Iteration|Group)(?::.*)?$"
+
+
+def joined_runs(runs: Sequence[Lines]) -> list[Lines]:
+    """Answer the events of runs of lines, each by itself; that most runs have no lines that belong together is seen of all at once."""
+    return [join_lines(run) if may_go_on else run for run, may_go_on in zip(runs, _may_go_on(runs), strict=True)]
+
+
+def _may_go_on(runs: Sequence[Lines]) -> Iterator[bool]:
+    """Answer for each run whether one of its lines may belong to another."""
+    if not runs:
+        return
+    texts = pa.concat_arrays([run.text for run in runs])
+    mask = may_be_wrapped(texts)
+    if _GOES_ON_FIRST[first_bytes(texts)].any():
+        mask |= _matching(texts, _GOES_ON)
+    start = 0
+    for run in runs:
+        yield bool(mask[start : start + len(run)].any())
+        start += len(run)
 
 
 def join_lines(lines: Lines) -> Lines:

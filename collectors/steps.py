@@ -13,7 +13,7 @@ from typing import Final, Protocol, runtime_checkable
 import pyarrow as pa
 
 from collectors.health import Health, Reads
-from collectors.join import join_lines
+from collectors.join import joined_runs
 from collectors.known import completed
 from collectors.lines import Lines
 from collectors.meter import Meter
@@ -96,7 +96,12 @@ class Work:
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:
     """Put the lines of one event together, and then the runs of one origin."""
-    return merged(run if run.whole or run.origin.format == DOCUMENTS else join_lines(run) for run in runs)
+    joined = iter(joined_runs([run for run in runs if not _is_whole(run)]))
+    return merged(run if _is_whole(run) else next(joined) for run in runs)
+
+
+def _is_whole(run: Lines) -> bool:
+    return run.whole or run.origin.format == DOCUMENTS
 
 
 Step = Callable[[Batch, Work], Batch]

@@ -56,7 +56,7 @@ def write_part(table: pa.Table, removed: int = 0) -> pa.Buffer:
         name: {"ndv": rows, "fpp": BLOOM_FALSE} for name in BLOOM_COLUMNS if name in table.column_names and table.column(name).null_count < table.num_rows
     }
     pq.write_table(
-        table.combine_chunks().replace_schema_metadata({REMOVED: str(removed)}),
+        table.replace_schema_metadata({REMOVED: str(removed)}),
         sink,
         row_group_size=ROW_GROUP_ROWS,
         compression="zstd",
