@@ -47,12 +47,6 @@ def bytes_at(texts: AnyArray, place: int) -> Bytes:
     return np.where(ends[:-1] + place < ends[1:], _bytes_at(texts, ends[:-1] + place, ends), np.uint8(0))
 
 
-def last_bytes(texts: AnyArray) -> Bytes:
-    """Answer the last byte of each text; of an empty one 0."""
-    ends = _ends(texts)
-    return _bytes_at(texts, ends[1:] - 1, ends)
-
-
 def byte_lengths(texts: AnyArray) -> Offsets:
     """Answer how many bytes each text has; a null has none."""
     return np.diff(_ends(texts))

@@ -27,7 +27,7 @@ from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
-from collectors.unpack import unpack
+from collectors.unpack import unpacked
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.errors import DecodeError
@@ -271,7 +271,8 @@ class Collector:
     def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
             return _Parsed({}, (), [])
-        runs = [run if run.origin.format == DOCUMENTS else unpack(run) for run in runs]
+        parts = iter(unpacked([run for run in runs if run.origin.format != DOCUMENTS]))
+        runs = [run if run.origin.format == DOCUMENTS else next(parts) for run in runs]
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
         within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)

@@ -8,7 +8,7 @@ What is put together stands in one run of lines: a payload, or a piece of a file
 ``collectors.sources.tail_files`` does, which hands over whole events.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from collectors.arrays import AnyArray, first_bytes
 from collectors.container_lines import Wrapped, may_be_wrapped, put_together, wrapped
 from collectors.lines import Lines
+from collectors.runs import marked
 from tailrace.clock import US_PER_S
 
 MAX_LINES: Final = 1_000
@@ -55,21 +56,13 @@ _LAST: Final = r"^(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Except
 
 def joined_runs(runs: Sequence[Lines]) -> list[Lines]:
     """Answer the events of runs of lines, each by itself; that most runs have no lines that belong together is seen of all at once."""
-    return [join_lines(run) if may_go_on else run for run, may_go_on in zip(runs, _may_go_on(runs), strict=True)]
-
-
-def _may_go_on(runs: Sequence[Lines]) -> Iterator[bool]:
-    """Answer for each run whether one of its lines may belong to another."""
     if not runs:
-        return
+        return []
     texts = pa.concat_arrays([run.text for run in runs])
-    mask = may_be_wrapped(texts)
+    may_go_on = may_be_wrapped(texts)
     if _GOES_ON_FIRST[first_bytes(texts)].any():
-        mask |= _matching(texts, _GOES_ON)
-    start = 0
-    for run in runs:
-        yield bool(mask[start : start + len(run)].any())
-        start += len(run)
+        may_go_on |= _matching(texts, _GOES_ON)
+    return [join_lines(run) if may else run for run, may in zip(runs, marked(runs, may_go_on), strict=True)]
 
 
 def join_lines(lines: Lines) -> Lines:

@@ -1,6 +1,6 @@
 """Runs of lines, cut and put together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +53,12 @@ def _one(group: list[Lines]) -> Lines:
     origin = group[0].origin if alike else replace(group[0].origin, log_stream="")
     streams: pa.StringArray | None = None if alike else pa.concat_arrays([log_streams(run) for run in group])
     return replace(group[0], origin=origin, text=text, event_id=event_id, event_time=event_time, known=together, log_stream=streams)
+
+
+def marked(runs: Sequence[Lines], mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[bool]:
+    """Answer for each run whether a line of it is marked; ``mask`` is of the lines of all runs, one after another."""
+    ends = np.cumsum([len(run) for run in runs]).tolist()
+    return [bool(mask[end - len(run) : end].any()) for run, end in zip(runs, ends, strict=True)]
 
 
 def log_streams(lines: Lines) -> pa.StringArray:

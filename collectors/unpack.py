@@ -4,7 +4,7 @@ What comes of a document is a document again, with one record, and with its reso
 the same whenever the line comes again. A document without records stays a line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,11 +16,20 @@ import pyarrow.compute as pc
 from collectors.lines import Lines
 from collectors.readers.json_care import REFUSED
 from collectors.readers.otlp import records_of
+from collectors.runs import marked
 from tailrace.ids import position_event_id
 
 _DOCUMENT: Final = r'^\s*\{\s*"resource_?[lL]ogs"\s*:\s*\[\s*\{'
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
+
+
+def unpacked(runs: Sequence[Lines]) -> list[Lines]:
+    """Answer the lines of runs, each with one event; that most runs hold no such document is seen of all at once."""
+    if not runs:
+        return []
+    found = pc.match_substring_regex(pa.concat_arrays([run.text for run in runs]), _DOCUMENT)
+    return [unpack(run) if may else run for run, may in zip(runs, marked(runs, np.asarray(found.to_numpy(zero_copy_only=False))), strict=True)]
 
 
 def unpack(lines: Lines) -> Lines:

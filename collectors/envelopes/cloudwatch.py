@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import byte_lengths, last_bytes
+from collectors.arrays import byte_lengths
 from collectors.envelopes.inflate import inflate, is_compressed
 from collectors.envelopes.tolerant_json import as_text, values
 from collectors.lines import Lines, Origin
@@ -48,7 +48,9 @@ MAX_SOURCE_CHARS: Final = 256
 MAX_ID_BYTES: Final = 512
 """The longest ``_id`` that OpenSearch takes."""
 
-_LF, _CR = b"\n\r"
+_LINE_ENDS: Final = (rb'\n"', rb'\r"', rb"\u000", b'\n"', b'\r"')
+"""How a line end at the end of a message is written in a payload; most payloads have none, which is seen faster than they are taken off."""
+
 MAX_MS: Final = 253_402_300_800_000
 """The year 10000: dates end before it in Python, and a time before it fits into microseconds of 64 bits."""
 
@@ -149,18 +151,11 @@ def _lines(message: _Message, at: int, inflated: bytes, received_us: int, region
         service=message.log_group.removeprefix(LAMBDA_PREFIX) if message.log_group.startswith(LAMBDA_PREFIX) else "",
     )
     events = message.log_events
-    text = _without_line_ends(pa.array([event.message for event in events], pa.string()))
+    text: pa.StringArray = pa.array([event.message for event in events], pa.string())
+    if any(end in inflated for end in _LINE_ENDS):
+        text = pc.utf8_rtrim(text, characters="\r\n")
     ids = _event_ids([event.id for event in events], at, inflated)
     return Lines(origin, received_us, text, ids, _times([event.timestamp for event in events]))
-
-
-def _without_line_ends(texts: pa.StringArray) -> pa.StringArray:
-    """Most payloads have none, which is seen faster than they are taken off."""
-    last = last_bytes(texts)
-    if not ((last == _LF) | (last == _CR)).any():
-        return texts
-    trimmed: pa.StringArray = pc.utf8_rtrim(texts, characters="\r\n")
-    return trimmed
 
 
 def _event_ids(ids: list[str | int | None], at: int, inflated: bytes) -> pa.StringArray:
