@@ -34,6 +34,9 @@ CHUNK: Final = 2_000
 CHUNK_BYTES: Final = 640_000
 """Bytes that are decoded at a go: lines of an audit trail are longer than those of applications, and have more members."""
 
+FEW: Final = 0.02
+"""Part of the lines of a chunk that may have members which were never seen, and are read with care without teaching them; in the first chunk those are members that few of its lines have."""
+
 MAX_SHAPES: Final = 1_000
 _SHAPES: OrderedDict[tuple[Format, str], Shape] = OrderedDict()
 _LOCK: Final = Lock()
@@ -104,7 +107,8 @@ def _decode(shape: Shape, texts: Sequence[str]) -> _Chunk:
     if not refused:
         return chunk
     values = {number: value for number in refused if (value := chunk.care.read(texts[number], number)) is not None}
-    if shape.learn(values.values()):
+    few = len(refused) <= len(texts) * FEW or (shape.is_new and len(texts) * FEW >= 1)
+    if shape.learn(values.values(), few=few):
         chunk.decoded, chunk.plan = Decoded(), shape.plan
         refused = _decode_all(chunk, texts)
         chunk.care.keep(refused)

@@ -39,12 +39,10 @@ def fields_of(rows: Sequence[Flat], names: Names, types: MutableMapping[str, Fie
 
     ``types`` learns the types of attributes; ``careful`` are the numbers of lines that were read with care, and are written with care.
     """
-    columns = {column: taken for column, own in names.prefixed.items() if (taken := _taken(rows, own, names.paths)) is not None}
-    for row in rows:
-        if len(types) >= MAX_TYPES:
-            break
-        for name in row.keys() - types.keys():
-            note_type(types, name, row[name])
+    there = set[str]().union(*rows)
+    asked = {column: [name for name in own if name in there or name in names.paths] for column, own in names.prefixed.items()}
+    columns = {column: taken for column, own in asked.items() if own and (taken := _taken(rows, own, names.paths)) is not None}
+    _note_types(types, rows)
     written = {number: care.write(rows[number], number) for number in careful}
     attributes = flat_array([{} if number in written else row for number, row in enumerate(rows)] if written else rows)
     if written:
@@ -56,6 +54,17 @@ def fields_of(rows: Sequence[Flat], names: Names, types: MutableMapping[str, Fie
     arrays = {column: array_of(values, names.kinds.get(column, pa.string())) for column, (_, values) in columns.items()}
     found_under = {column: name for column, (name, _) in columns.items()}
     return Fields(arrays, reasons, attributes, types=dict(types), faults=faults, names=found_under)
+
+
+def _note_types(types: MutableMapping[str, FieldType], rows: Sequence[Flat]) -> None:
+    """Note the types of members that are new, each by the first row that has it."""
+    if len(types) >= MAX_TYPES or not (new := set[str]().union(*rows) - types.keys()):
+        return
+    for row in rows:
+        for name in row.keys() & new:
+            note_type(types, name, row[name])
+            if name in types:
+                new.discard(name)
 
 
 def note_type(types: MutableMapping[str, FieldType], name: str, value: object) -> None:
@@ -125,11 +134,13 @@ def objects_array(rows: Sequence[Any]) -> AnyArray:
 
 
 def array_of(values: Sequence[Any], kind: pa.DataType) -> AnyArray:
-    """Make a column of values of its kind; if there is one of another, all are texts."""
+    """Make a column of values of its kind; if there is one of another, all are texts. Arrow would cut off the fraction of a number without a word."""
     try:
-        return pa.array(values, kind)
+        if kind != pa.int64() or float not in set(map(type, values)):
+            return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
-        return pa.array([None if value is None else clean(as_text(_whole(value) if kind == pa.int64() else value)) for value in values], pa.string())
+        pass
+    return pa.array([None if value is None else clean(as_text(_whole(value) if kind == pa.int64() else value)) for value in values], pa.string())
 
 
 def _whole(value: object) -> object:

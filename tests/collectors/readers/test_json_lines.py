@@ -349,3 +349,10 @@ def test_sources_are_forgotten_when_there_are_too_many() -> None:
     for number in range(json_lines.MAX_SHAPES + 5):
         json_lines.read(formats().get("app.json"), line, f"source {number}")
     assert len(json_lines._SHAPES) <= json_lines.MAX_SHAPES
+
+
+def test_a_number_with_a_fraction_is_never_cut_to_a_whole_one() -> None:
+    found = rows(['{"status": 0.5}', '{"status": 200.0}', '{"status": 201}'], "app.json")
+    assert [row.get("http.response.status_code") for row in found] == [None, 200, 201]
+    assert attributes(found[0]) == {"status": "0.5"}
+    assert attributes(rows(['{"status": 0.5}'], "app.json")[0]) == {"status": "0.5"}
