@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := tailrace collectors firehose queries alerts dashboard gateway sandbox infra benchmarks tests
+WORKERS ?= auto
 DOCS := README.md $(wildcard docs/*.md)
 
 .PHONY: help setup demo test check soak bench bundle docs lock
@@ -22,7 +23,7 @@ demo: .venv/demo ## the whole stack on this machine, no AWS account
 	@$(BIN)/tailrace demo
 
 test: .venv/test ## run the tests
-	$(BIN)/pytest -q $(PYTEST)
+	$(BIN)/pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(PYTEST)
 
 check: .venv/test ## format, lint, types, import rules, generated docs
 	$(BIN)/ruff format --check -q .

@@ -1,6 +1,7 @@
-"""What all tests share: hypothesis profiles, and the environment kept out."""
+"""What all tests share: hypothesis profiles, the environment kept out, and how they are parted between processes."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,20 @@ settings.register_profile("dev", _PATIENT, max_examples=50)
 settings.register_profile("ci", _PATIENT, max_examples=100, derandomize=True)
 settings.register_profile("soak", _PATIENT, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
+
+
+_SERVERS = frozenset({"opensearch_url", "s3_server", "trino_url"})
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Give each process whole files, and one of them all tests of real servers, which are started once; what takes longest begins first."""
+    for item in items:
+        needs_servers = not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("servers" if needs_servers else item.path.relative_to(config.rootpath).as_posix()))
+    yield
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (not item.nodeid.endswith("@servers"), "/end_to_end/" not in item.nodeid))
 
 
 @pytest.fixture(autouse=True)
