@@ -75,9 +75,9 @@ def measure(rounds: int = ROUNDS, kinds: Sequence[str] = tuple(LINES), count: in
         found: dict[tuple[str, str], list[Run]] = {}
         for _ in range(rounds):
             for kind in kinds:
-                found.setdefault(("tailrace", kind), []).append(_run([*CHILD], folder / f"{kind}.payloads"))
+                found.setdefault(("tailrace", kind), []).append(run_child([*CHILD], folder / f"{kind}.payloads"))
                 if kind in PEER_KINDS and peer:
-                    found.setdefault(("logprep", kind), []).append(_run([str(peer), str(PEER), kind], folder / f"peer-{kind}.payloads"))
+                    found.setdefault(("logprep", kind), []).append(run_child([str(peer), str(PEER), kind], folder / f"peer-{kind}.payloads"))
                 for side in VARIANTS if kind in PEER_KINDS else ():
                     found.setdefault((side, kind), []).append(_variant(side, kind, folder))
     return [Result(side, kind, runs) for (side, kind), runs in found.items()], reason
@@ -87,10 +87,11 @@ def _variant(side: str, kind: str, folder: Path) -> Run:
     command, source = [*CHILD, *VARIANTS[side]], folder / f"{kind}.payloads"
     if side == "two processes":
         return _two(command, source)
-    return _run(command, folder / f"hostile-{kind}.payloads" if side == "hostile" else source)
+    return run_child(command, folder / f"hostile-{kind}.payloads" if side == "hostile" else source)
 
 
-def _run(command: list[str], source: Path) -> Run:
+def run_child(command: list[str], source: Path) -> Run:
+    """Measure once, in a process of its own."""
     done = _start(command, source)
     out, error = done.communicate()
     return _read(done, out, error)

@@ -1,7 +1,7 @@
 """One measurement of ingest, in a process of its own so that its peak memory is its own: CloudWatch payloads to Parquet.
 
 ``python -m benchmarks.ingest_child PAYLOADS_FILE FOLDER`` prints one JSON object: gzip bytes in, through ``Collector.collect_payloads``, Parquet of the lake's columns out (zstd, bloom filters on ids), a
-thread that reads and one that writes, no spool and no fsync. ``--one-thread``: one does both. ``--redact``: with all built-in redactions. ``--wait``: after the warm-up it writes a line and begins when it
+thread that reads and one that writes, no spool and no fsync. ``--one-thread``: one does both. ``--lines``: of a file of lines. ``--redact``: with all built-in redactions. ``--wait``: after the warm-up it writes a line and begins when it
 gets one, so that two can begin at once.
 """
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -18,10 +19,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.payloads import EVENTS_A_PAYLOAD
 from collectors.collector import Collector
 from collectors.format_file import load_formats
 from collectors.from_settings import work_with
+from collectors.lines import Origin
 from collectors.rules.rule_file import NO_RULES, parse_rules
+from collectors.sources.files import LineSource
 from firehose.delivery import Delivery
 from firehose.parts import by_hour, write_part
 from tailrace.clock import SystemClock
@@ -86,7 +90,7 @@ class ParquetFolder:
             self._files, self.bytes = self._files + 1, self.bytes + buffer.size
 
 
-def child(source: Path, folder: Path, *, one_thread: bool = False, redact: bool = False, wait: bool = False) -> Run:
+def child(source: Path, folder: Path, *, lines: bool = False, one_thread: bool = False, redact: bool = False, wait: bool = False) -> Run:
     """Measure once, from the first payload to the last byte written."""
     pa.set_cpu_count(1)
     formats = load_formats()
@@ -94,7 +98,7 @@ def child(source: Path, folder: Path, *, one_thread: bool = False, redact: bool 
     rules = parse_rules(parse_yaml(REDACT, "redact.yaml"), folder) if redact else NO_RULES
     work = work_with(formats, register, rules)
     stream = ParquetFolder(folder, one_thread=one_thread)
-    Collector(stream, work, register, SystemClock()).collect_payloads(islice(read(source), WARM_UP))
+    _collect(Collector(stream, work, register, SystemClock()), source, lines=lines, first=True)
     stream.flush()
     if wait:
         print("READY", flush=True)
@@ -102,10 +106,23 @@ def child(source: Path, folder: Path, *, one_thread: bool = False, redact: bool 
     stream = ParquetFolder(folder, one_thread=one_thread)
     collector = Collector(stream, work, register, SystemClock(), region="eu-central-1")
     begun, cpu = time.perf_counter(), time.process_time()
-    collector.collect_payloads(read(source))
+    _collect(collector, source, lines=lines)
     stream.flush()
     seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
     return Run(stream.rows, stream.failed, seconds, cpu_s, stream.bytes, peak_rss_mb())
+
+
+def _collect(collector: Collector, source: Path, *, lines: bool, first: bool = False) -> None:
+    """Collect all, or the first payloads or lines to warm up."""
+    if not lines:
+        collector.collect_payloads(islice(read(source), WARM_UP) if first else read(source))
+    elif first:
+        with source.open("rb") as file:
+            LineSource(collector, SystemClock()).ingest_stream(
+                BytesIO(b"".join(islice(file, WARM_UP * EVENTS_A_PAYLOAD))), Origin("warm-up", "file"), "warm-up"
+            )
+    else:
+        LineSource(collector, SystemClock()).ingest_file(source)
 
 
 def peak_rss_mb() -> float:
@@ -125,7 +142,7 @@ if __name__ == "__main__":
     asked = argparse.ArgumentParser()
     asked.add_argument("source", type=Path)
     asked.add_argument("folder", type=Path)
-    for option in ("--one-thread", "--redact", "--wait"):
+    for option in ("--lines", "--one-thread", "--redact", "--wait"):
         asked.add_argument(option, action="store_true")
     given = asked.parse_args()
-    print(msgspec.json.encode(child(given.source, given.folder, one_thread=given.one_thread, redact=given.redact, wait=given.wait)).decode())
+    print(msgspec.json.encode(child(given.source, given.folder, lines=given.lines, one_thread=given.one_thread, redact=given.redact, wait=given.wait)).decode())

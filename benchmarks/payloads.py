@@ -243,6 +243,12 @@ def hostile_line(kind: str, rng: random.Random) -> str:
     return f"{LINES[kind](rng, START_MS)} {quotes.join(marks)}"
 
 
+def plain_lines(kind: str, count: int, seed: int = 7) -> Iterator[str]:
+    """Make lines of a kind, all of them whole."""
+    rng = random.Random(seed)  # noqa: S311 - the same lines every time
+    return (LINES[kind](rng, START_MS + number * 50) for number in range(count))
+
+
 def payloads(kind: str, count: int, seed: int = 7, *, hostile: bool = False) -> Iterator[bytes]:
     """Make payloads of a kind of lines; with one hostile line in each, if that is asked for."""
     rng, number = random.Random(seed), 0  # noqa: S311 - the same lines every time
