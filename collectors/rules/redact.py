@@ -54,6 +54,9 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _HOST_IN_NETWORK: Final = rf"\b((?:{_OCTET}\.){{3}})(?:25[0-5]|2[0-4][0-9]|1[0-9]{{2}}|[1-9][0-9]?)\b"
 """An address of version 4 with a last part to lose. In JSON it stands inside a text, which stays one without it."""
 
+MAX_PARTED: Final = 60
+"""Rules of a user that are asked for one by one: each has a bit of a number of 64."""
+
 _PREFIX_BITS: Final = MappingProxyType({4: 24, 6: 48})
 _HASH_CHARS: Final = 16
 
@@ -91,8 +94,28 @@ class Redactor:
         careful = _matching(texts, _union(tuple(_without_v4(rule) for rule in self.rules)))
         texts = self._cut_v4(texts, careful, counts)
         hits = np.flatnonzero(careful)
-        mended = [self._mended_text(str(text), counts) for text in texts.take(pa.array(hits)).to_pylist()]
-        return with_column(rows, column, pc.replace_with_mask(texts, pa.array(careful), pa.array(mended, pa.string())) if len(hits) else texts)
+        if not len(hits):
+            return with_column(rows, column, texts)
+        found = texts.take(pa.array(hits))
+        redactors, which = self._parted(found)
+        mended = [self._mended_text(str(text), redactors[number], counts) for number, text in zip(which.tolist(), found.to_pylist(), strict=True)]
+        return with_column(rows, column, pc.replace_with_mask(texts, pa.array(careful), pa.array(mended, pa.string())))
+
+    def _mended_text(self, text: str, of_some: "Redactor", counts: Counter[str]) -> str:
+        """Leave a text as it is in which the rules that match it find nothing to take out (most numbers are no cards); where they do, all rules look at it, for a text without one thing may hold another."""
+        return self.mended_text(text, counts) if of_some.mended_text(text, Counter()) != text else text
+
+    def _parted(self, texts: AnyArray) -> "tuple[Mapping[int, Redactor], np.ndarray[tuple[int], np.dtype[np.int64]]]":
+        """Answer redactors of some of the rules each, and which of them each text needs: that of the rules whose patterns it matches, and where escapes hide characters that of all."""
+        needs = np.zeros(len(texts), np.int64)
+        if len(self.rules) > MAX_PARTED:
+            return {0: self}, needs
+        for number, rule in enumerate(self.rules):
+            needs |= _matching(texts, _union((rule,))).astype(np.int64) << number
+        needs[np.array(pc.match_substring(texts, "\\").to_numpy(zero_copy_only=False), dtype=bool)] = (1 << len(self.rules)) - 1
+        return {
+            need: Redactor(tuple(rule for number, rule in enumerate(self.rules) if need >> number & 1), self.key) for need in np.unique(needs).tolist()
+        }, needs
 
     def _cut_v4(self, texts: AnyArray, careful: "np.ndarray[tuple[int], np.dtype[np.bool_]]", counts: Counter[str]) -> AnyArray:
         """Cut addresses of version 4 in the texts that need no more than that."""
@@ -111,8 +134,8 @@ class Redactor:
         """The rule for secrets, if it was asked for."""
         return next((rule for rule in self.rules if rule.name == "token"), None)
 
-    def _mended_text(self, text: str, counts: Counter[str]) -> str:
-        """An object stays one, and loses its secret members too."""
+    def mended_text(self, text: str, counts: Counter[str]) -> str:
+        """Answer a text without what is to go; an object stays one, and loses its secret members too."""
         own = Counter[str]()
         try:
             mended = (

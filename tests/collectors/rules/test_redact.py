@@ -1,6 +1,7 @@
 """Redaction: what is asked for is gone from every column of a row, and nothing else is changed."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,32 @@ def test_one_digit_in_ten_makes_a_card_number(digits: int) -> None:
 
 def test_every_pattern_has_a_test_above() -> None:
     assert set(PATTERNS) == {"email", "card", "aws_key", "token", "ip"}
+
+
+PIECES = st.sampled_from(
+    [
+        "ann@example.com",
+        CARD,
+        "4111 1111 1111 1112",
+        "10.0.0.7",
+        "2001:db8::7",
+        "AKIAIOSFODNN7EXAMPLE",
+        "password=hunter22",
+        " ",
+        "x",
+        "5",
+        '"',
+        "\\",
+        "=",
+        "Bearer abcdefghijklmnop1234",
+    ]
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=6).map("".join), min_size=1, max_size=8), st.booleans())
+def test_each_text_loses_what_all_rules_together_would_take(texts: list[str], is_json: bool) -> None:
+    texts = [json.dumps({"a": text, text: 4111111111111111}) if is_json else f"t {text}" for text in texts]
+    rules = parse_rules(parse_yaml(b"redact: [email, card, aws_key, token, ip]", "pipeline.yaml"), Path(), "key")
+    rows = parsed(texts, "text.plain").logs
+    redacted, _ = rules.redactor.redact(rows)
+    assert redacted["message"].to_pylist() == [rules.redactor.mended_text(text, Counter()) for text in rows["message"].to_pylist()]
