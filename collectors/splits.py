@@ -1,6 +1,6 @@
 """Columns that become several: an address or a host's name, an address with a port, a request line, a URL.
 
-Each is taken apart by a strict pattern that RE2 can run in one pass, and what that does not match by a tolerant one, several times slower.
+Each is taken apart by strict patterns that RE2 can run in one pass, and what those do not match by a tolerant one, several times slower.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ _REQUEST: Final = (
 )
 _URL: Final = (
     r"^[a-z]+://(?P<domain>[^/:?#\[]+)(?::[0-9]+)?(?P<path>/[^?#]*)(?:\?(?P<query>[^#]*))?$",
+    r"^(?P<domain>)(?P<path>/[^?#]*)(?:\?(?P<query>[^#]*))?$",
     r"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://(?P<domain>\[[^\]]*\]|[^/:?#]*)(?::[0-9]*|:-)?)?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?",
 )
 
@@ -54,15 +55,16 @@ def url(column: Column, texts: AnyArray) -> Mapping[str, AnyArray]:
     return {"url.full": texts, "url.domain": _without_brackets(domain), "url.path": path, "url.query": query}
 
 
-def _taken_apart(texts: AnyArray, patterns: tuple[str, str], names: tuple[str, ...]) -> list[AnyArray]:
-    strict, tolerant = patterns
-    found = pc.extract_regex(texts, strict)
+def _taken_apart(texts: AnyArray, patterns: tuple[str, ...], names: tuple[str, ...]) -> list[AnyArray]:
+    found = pc.extract_regex(texts, patterns[0])
     parts: list[AnyArray] = [pc.struct_field(found, name) for name in names]
-    if found.null_count == texts.null_count:
+    if found.null_count == texts.null_count or len(patterns) == 1:
         return parts
+    if found.null_count == len(texts):
+        return _taken_apart(texts, patterns[1:], names)
     missed = pc.and_(pc.is_null(found), pc.is_valid(texts))
-    others = pc.extract_regex(texts.filter(missed), tolerant)
-    return [pc.replace_with_mask(part, missed, pc.struct_field(others, name)) for part, name in zip(parts, names, strict=True)]
+    others = _taken_apart(texts.filter(missed), patterns[1:], names)
+    return [pc.replace_with_mask(part, missed, other) for part, other in zip(parts, others, strict=True)]
 
 
 def _without_brackets(texts: AnyArray) -> AnyArray:
