@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.ingest import CHILD, Result, run_child
-from benchmarks.ingest_child import Run
+from benchmarks.ingest_child import Run, peak_rss_mb
 from benchmarks.payloads import plain_lines
 
 ROUNDS: Final = 5
 EVENTS: Final = 400_000
+LOOK_S: Final = 0.01
 VARIABLE: Final = "FLUENT_BIT"
 KINDS: Final = {"app": "application JSON, 380 B", "vpc": "VPC flow logs, 105 B"}
 
 _VPC: Final = "version account_id interface_id srcaddr dstaddr srcport dstport protocol packets bytes start end action log_status"
 _NUMBERS: Final = "version srcport dstport protocol packets bytes start end"
 _SERVICE: Final = """[SERVICE]
-    flush        1
+    flush        0.1
     log_level    error
     parsers_file {folder}/parsers.conf
 [INPUT]
@@ -80,7 +81,7 @@ def _program() -> str:
 
 
 def _fluent_bit(program: str, kind: str, source: Path, count: int) -> Run:
-    """Measure once, from its start to its end; starting takes it a few hundredths of a second."""
+    """Measure once, from its start to the last byte that it writes: after the end of the file it waits a second or two before it ends."""
     folder = source.with_suffix(".fluent")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -88,15 +89,19 @@ def _fluent_bit(program: str, kind: str, source: Path, count: int) -> Run:
     (folder / "fluent.conf").write_text(_SERVICE.format(folder=folder, source=source, kind=kind), "utf-8")
     begun = time.perf_counter()
     done = subprocess.Popen([program, "-c", str(folder / "fluent.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    out, size, seconds, peak, ended = folder / "out.json", 0, 0.0, 0.0, 0
+    while not ended:
+        time.sleep(LOOK_S)
+        peak = max(peak, peak_rss_mb(done.pid))
+        now = out.stat().st_size if out.exists() else 0
+        size, seconds = (now, time.perf_counter() - begun) if now != size else (size, seconds)
+        ended, status, used = os.wait4(done.pid, os.WNOHANG)
     error = done.stderr.read() if done.stderr else b""
-    _, status, used = os.wait4(done.pid, 0)
-    seconds = time.perf_counter() - begun
-    out = folder / "out.json"
     with out.open("rb") as file:
         written = sum(1 for _ in file)
     if status or written != count:
         raise SystemExit(f"Fluent Bit wrote {written} of {count} events: {error.decode(errors='replace')[-500:]}")
-    return Run(written, 0, seconds, used.ru_utime + used.ru_stime, out.stat().st_size, used.ru_maxrss / 1024)
+    return Run(written, 0, seconds, used.ru_utime + used.ru_stime, out.stat().st_size, peak)
 
 
 def section(results: Sequence[Result]) -> str:

@@ -125,10 +125,10 @@ def _collect(collector: Collector, source: Path, *, lines: bool, first: bool = F
         LineSource(collector, SystemClock()).ingest_file(source)
 
 
-def peak_rss_mb() -> float:
-    """Answer the largest resident memory of this process (``ru_maxrss`` would count what it was forked from)."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+def peak_rss_mb(process: int | str = "self") -> float:
+    """Answer the largest resident memory of a process so far (``ru_maxrss`` would count what it was forked from); 0 where it has ended."""
+    status = Path(f"/proc/{process}/status").read_text("ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024 if "VmHWM:" in status else 0.0
 
 
 def read(source: Path) -> Iterator[bytes]:
