@@ -40,6 +40,8 @@ PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
 """What can be asked for by name: addresses of people, card numbers, ids of AWS's access keys, tokens (JWT, GitHub, Slack, Stripe, HTTP's Authorization, ``password=...``), addresses of machines."""
 
 IP: Final = "ip"
+CARD: Final = "card"
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 SECRET_MEMBER: Final = r"(?i)(?:password|passwd|secret|api[_-]?key|access[_-]?token|authorization|private[_-]?key)"
 """Members of an object that are secret by their name; they go with ``token``."""
@@ -53,9 +55,6 @@ _ADDRESSES: Final = tuple(one.column for one in LOGS.fields if one.type is Field
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _HOST_IN_NETWORK: Final = rf"\b((?:{_OCTET}\.){{3}})(?:25[0-5]|2[0-4][0-9]|1[0-9]{{2}}|[1-9][0-9]?)\b"
 """An address of version 4 with a last part to lose. In JSON it stands inside a text, which stays one without it."""
-
-MAX_PARTED: Final = 60
-"""Rules of a user that are asked for one by one: each has a bit of a number of 64."""
 
 _PREFIX_BITS: Final = MappingProxyType({4: 24, 6: 48})
 _HASH_CHARS: Final = 16
@@ -91,33 +90,24 @@ class Redactor:
         texts = one_array(rows[column])
         if texts.null_count == len(texts):
             return rows
-        careful = _matching(texts, _union(tuple(_without_v4(rule) for rule in self.rules)))
+        careful = _matching(texts, _union(tuple(_without_v4(rule) for rule in self.rules if rule.name != CARD)))
+        careful |= self._with_cards(texts, careful)
         texts = self._cut_v4(texts, careful, counts)
         hits = np.flatnonzero(careful)
-        if not len(hits):
-            return with_column(rows, column, texts)
-        found = texts.take(pa.array(hits))
-        redactors, which = self._parted(found)
-        mended = [self._mended_text(str(text), redactors[number], counts) for number, text in zip(which.tolist(), found.to_pylist(), strict=True)]
-        return with_column(rows, column, pc.replace_with_mask(texts, pa.array(careful), pa.array(mended, pa.string())))
+        mended = [self.mended_text(str(text), counts) for text in texts.take(pa.array(hits)).to_pylist()]
+        return with_column(rows, column, pc.replace_with_mask(texts, pa.array(careful), pa.array(mended, pa.string())) if len(hits) else texts)
 
-    def _mended_text(self, text: str, of_some: "Redactor", counts: Counter[str]) -> str:
-        """Leave a text as it is in which the rules that match it find nothing to take out (most numbers are no cards); where they do, all rules look at it, for a text without one thing may hold another."""
-        return self.mended_text(text, counts) if of_some.mended_text(text, Counter()) != text else text
+    def _with_cards(self, texts: AnyArray, careful: Mask) -> Mask:
+        """Find the other texts that hold a card number; most of what looks like one (the numbers of a flow log) does not pass Luhn's check."""
+        rule = next((rule for rule in self.rules if rule.name == CARD), None)
+        found = np.zeros(len(texts), bool)
+        if rule is not None:
+            may = np.flatnonzero(_matching(texts, rule.pattern) & ~careful)
+            pattern = _compiled(rule.pattern)
+            found[may] = [any(is_card(str(one[0])) for one in pattern.finditer(str(text))) for text in texts.take(pa.array(may)).to_pylist()]
+        return found
 
-    def _parted(self, texts: AnyArray) -> "tuple[Mapping[int, Redactor], np.ndarray[tuple[int], np.dtype[np.int64]]]":
-        """Answer redactors of some of the rules each, and which of them each text needs: that of the rules whose patterns it matches, and where escapes hide characters that of all."""
-        needs = np.zeros(len(texts), np.int64)
-        if len(self.rules) > MAX_PARTED:
-            return {0: self}, needs
-        for number, rule in enumerate(self.rules):
-            needs |= _matching(texts, _union((rule,))).astype(np.int64) << number
-        needs[np.array(pc.match_substring(texts, "\\").to_numpy(zero_copy_only=False), dtype=bool)] = (1 << len(self.rules)) - 1
-        return {
-            need: Redactor(tuple(rule for number, rule in enumerate(self.rules) if need >> number & 1), self.key) for need in np.unique(needs).tolist()
-        }, needs
-
-    def _cut_v4(self, texts: AnyArray, careful: "np.ndarray[tuple[int], np.dtype[np.bool_]]", counts: Counter[str]) -> AnyArray:
+    def _cut_v4(self, texts: AnyArray, careful: Mask, counts: Counter[str]) -> AnyArray:
         """Cut addresses of version 4 in the texts that need no more than that."""
         if not any(rule.name == IP for rule in self.rules):
             return texts
@@ -183,7 +173,7 @@ class Redactor:
     def _replacing(self, rule: Redaction, counts: Counter[str]) -> Callable[[Any], str]:
         def replace(found: Any) -> str:  # noqa: ANN401 - a match of re2
             text = str(found[0])
-            if rule.name == "card" and not is_card(text):
+            if rule.name == CARD and not is_card(text):
                 return text
             written = _network(text) if rule.name == IP else self._written(rule, text)
             counts[rule.name] += written != text
@@ -204,7 +194,7 @@ def is_card(text: str) -> bool:
     return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _matching(texts: AnyArray, pattern: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _matching(texts: AnyArray, pattern: str) -> Mask:
     return np.array(pc.fill_null(pc.match_substring_regex(texts, pattern), False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
@@ -214,6 +204,9 @@ def _without_v4(rule: Redaction) -> Redaction:
 
 @lru_cache(maxsize=64)
 def _union(rules: Sequence[Redaction]) -> str:
+    """Join the patterns of rules; of none, one that matches nothing."""
+    if not rules:
+        return r"[^\s\S]"
     patterns = [rule.pattern for rule in rules]
     members = [rf'"[^"]*{SECRET_MEMBER}[^"]*":'] if any(rule.name == "token" for rule in rules) else []
     return "|".join(f"(?:{pattern})" for pattern in (*patterns, *members))
