@@ -27,6 +27,7 @@ PEER_PAYLOADS: Final = 50
 """Logprep gets fewer: it would take minutes. Its speed does not depend on how many there are."""
 
 PEER_KINDS: Final = ("app", "vpc", "alb")
+PEER_SIDES: Final = {"logprep": (), "logprep typed": ("--typed",)}
 VARIANTS: Final = {"one thread": ("--one-thread",), "redaction": ("--redact",), "two processes": ("--one-thread", "--wait"), "hostile": ()}
 """Sides beside Tailrace as it is, with the kinds of :data:`PEER_KINDS`."""
 
@@ -77,7 +78,8 @@ def measure(rounds: int = ROUNDS, kinds: Sequence[str] = tuple(LINES), count: in
             for kind in kinds:
                 found.setdefault(("tailrace", kind), []).append(run_child([*CHILD], folder / f"{kind}.payloads"))
                 if kind in PEER_KINDS and peer:
-                    found.setdefault(("logprep", kind), []).append(run_child([str(peer), str(PEER), kind], folder / f"peer-{kind}.payloads"))
+                    for side, options in PEER_SIDES.items():
+                        found.setdefault((side, kind), []).append(run_child([str(peer), str(PEER), *options, kind], folder / f"peer-{kind}.payloads"))
                 for side in VARIANTS if kind in PEER_KINDS else ():
                     found.setdefault((side, kind), []).append(_variant(side, kind, folder))
     return [Result(side, kind, runs) for (side, kind), runs in found.items()], reason

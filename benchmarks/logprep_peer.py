@@ -1,11 +1,12 @@
 """Logprep doing what Tailrace does: CloudWatch payloads to Parquet, in one process. Runs in an environment of its own.
 
-``python benchmarks/logprep_peer.py KIND PAYLOADS_FILE FOLDER`` prints one JSON object; kinds are app, vpc and alb. It imports nothing of this project: Logprep has its own dependencies.
+``python benchmarks/logprep_peer.py [--typed] KIND PAYLOADS_FILE FOLDER`` prints one JSON object; kinds are app, vpc and alb. It imports nothing of this project: Logprep has its own dependencies.
 
 What is Logprep's: decoding the JSON of a line (``decoder``), naming its fields (``field_manager``), the number of the severity (``generic_resolver``), the trace id without its X-Ray
 dashes (``dissector``), constants (``generic_adder``), leaving out what became columns (``dropper``); each event goes through ``Pipeline.process_event``, as in its own loop. What Logprep
 has no part for is done around it with the fastest libraries there are: inflating (isal), the envelope (msgspec), attributes as JSON (orjson), rows to Arrow and to Parquet with the same options as ours.
-Of flow logs and load balancers' lines the fields are Logprep's (``dissector``) and constants (``generic_adder``); numbers are made of texts around it, which is faster than by its own conversion.
+Of flow logs and load balancers' lines the fields are Logprep's (``dissector``) and constants (``generic_adder``); numbers are made of texts around it, which is faster than by its own conversion. With
+``--typed`` they are its own too (``convert_datatype``), and so is the line's own time (``timestamper``), as in a pipeline that a user of Logprep writes.
 Event times are those of the envelope, on both sides. Logprep's queues, metrics endpoint and outputs are not in it: this is its fastest form.
 """
 
@@ -87,6 +88,31 @@ def text_rules(pattern: str, log_format: str) -> dict[str, dict[str, Any]]:
 
 
 RULES = {"app": APP, "vpc": text_rules(VPC, "aws.vpc_flow"), "alb": text_rules(ALB, "aws.alb")}
+TYPES: dict[str, dict[str, str]] = {
+    "vpc": {"int": "parsed.version source_port destination_port parsed.protocol parsed.packets network_bytes parsed.end"},
+    "alb": {
+        "int": "client_port destination_port http_response_status_code parsed.target_status http_request_size http_response_size parsed.priority",
+        "float": "parsed.request_processing duration_s parsed.response_processing",
+    },
+}
+TIMES = {"app": ("parsed.timestamp", "ISO8601"), "vpc": ("parsed.start", "UNIX"), "alb": ("parsed.time", "ISO8601")}
+
+
+def typed(kind: str) -> dict[str, dict[str, Any]]:
+    """Make the rules with numbers and the line's own time."""
+    rules = json.loads(json.dumps(RULES[kind]))
+    source, form = TIMES[kind]
+    if kind in TYPES:
+        rules["dissector"]["dissector"]["convert_datatype"] = {name: word for word, names in TYPES[kind].items() for name in names.split()}
+    stamped = {"filter": source, "timestamper": {"source_fields": [source], "target_field": "line_time", "source_format": form, "source_timezone": "UTC"}}
+    names = list(rules)
+    return (
+        {name: rules[name] for name in names[: names.index("generic_adder")]}
+        | {"timestamper": stamped}
+        | {name: rules[name] for name in names[names.index("generic_adder") :]}
+    )
+
+
 WHOLE = {"source_port", "destination_port", "client_port", "network_bytes", "http_response_status_code", "http_request_size", "http_response_size"}
 LAST = {"vpc": "status", "alb": "connection"}
 FIELDS: list[tuple[str, pa.DataType]] = [
@@ -142,11 +168,11 @@ class Message(msgspec.Struct, rename="camel"):
     log_events: list[Event]
 
 
-def pipeline(kind: str) -> Pipeline:
+def pipeline(rules: dict[str, dict[str, Any]]) -> Pipeline:
     """Make Logprep's pipeline from a configuration file and rule files, as its users do."""
     folder = Path(tempfile.mkdtemp())
     entries = []
-    for name, rule in RULES[kind].items():
+    for name, rule in rules.items():
         path = folder / f"{name}.json"
         path.write_text(json.dumps([rule]))
         entries.append({name: {"type": name, "rules": [str(path)]}})
@@ -196,7 +222,7 @@ def as_numbers(row: dict[str, Any]) -> None:
     """Make numbers of the texts that should be some."""
     for name in WHOLE & row.keys():
         text = row[name]
-        row[name] = int(text) if text.isdigit() else None
+        row[name] = text if isinstance(text, int) else int(text) if text.isdigit() else None
     if "duration_s" in row:
         row["duration_s"] = float(row["duration_s"])
 
@@ -228,10 +254,10 @@ def write(batch: list[dict[str, Any]], path: Path) -> None:
     )
 
 
-def main(kind: str, source: Path, folder: Path) -> None:
+def main(kind: str, source: Path, folder: Path, *, is_typed: bool) -> None:
     """Measure from the first payload to the last byte written."""
     logging.disable(logging.CRITICAL)
-    made, decoder = pipeline(kind), msgspec.json.Decoder(Message)
+    made, decoder = pipeline(typed(kind) if is_typed else RULES[kind]), msgspec.json.Decoder(Message)
     write([row for payload in islice(read(source), WARM_UP) for row in rows(kind, payload, made, decoder)], folder / "0.parquet")
     begun, cpu = time.perf_counter(), time.process_time()
     batch: list[dict[str, Any]] = []
@@ -267,4 +293,5 @@ def read(source: Path) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    words = [word for word in sys.argv[1:] if word != "--typed"]
+    main(words[0], Path(words[1]), Path(words[2]), is_typed="--typed" in sys.argv)
