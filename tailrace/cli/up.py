@@ -21,11 +21,26 @@ def command(*, dashboard: bool, alerts: bool) -> None:
     parts = [part for part in parts_of(settings) if (dashboard or part.name != "dashboard") and (alerts or part.name != "alerts")]
     with Supervisor(parts, settings.home / "logs", tell=lambda text: click.echo(text, err=True)) as supervisor, supervisor.signals():
         if supervisor.start():
-            click.echo(f"dashboard  http://{settings.dashboard_host}:{settings.dashboard_port}\ngateway    {settings.gateway_url}\nstop with Ctrl-C", err=True)
+            click.echo("\n".join(f"{name:<15}{place}" for name, place in doors_of(settings, dashboard=dashboard)) + "\nstop with Ctrl-C", err=True)
             code = supervisor.tend()
         else:
             code = 0
     sys.exit(code)
+
+
+def doors_of(settings: Settings, *, dashboard: bool = True) -> list[tuple[str, str]]:
+    """Answer what listens or is read, and where, as the settings say it."""
+    doors = [
+        ("dashboard", f"http://{settings.dashboard_host}:{settings.dashboard_port}" if dashboard else ""),
+        ("gateway", settings.gateway_url),
+        ("X-Ray daemon", f"{settings.xray_host}:{settings.xray_port}"),
+        ("syslog", f"{settings.syslog_host}:{settings.syslog_port}" if settings.syslog_port else ""),
+        ("syslog by TLS", f"{settings.syslog_host}:{settings.syslog_tls_port}" if settings.syslog_tls_port else ""),
+        ("Fluent forward", f"{settings.forward_host}:{settings.forward_port}" if settings.forward_port else ""),
+        ("files", ", ".join(settings.tail_patterns)),
+        ("queue of S3", settings.s3_queue_url),
+    ]
+    return [(name, place) for name, place in doors if place]
 
 
 def parts_of(settings: Settings) -> tuple[Part, ...]:
