@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from collectors.detect import explain
-from collectors.format import Format, FormatSet
+from collectors.format import FormatSet
 from collectors.format_file import load_formats, read_format
-from collectors.format_test import row_of, run_tests
-from tailrace.cli.output import json_option, print_json, print_table, printable
+from collectors.format_test import row_of
+from tailrace.cli.format_tests import tests_pass
+from tailrace.cli.output import json_option, print_json, print_table
 from tailrace.parse_health import read_health
 from tailrace.settings import load
 
@@ -115,21 +116,7 @@ def test_file(file: Path, *, as_json: bool) -> None:
 
     Example: tailrace formats test formats/shop.yaml
     """
-    one = read_format(file)
-    failures = list(run_tests(one, _formats().having(one)))
-    if as_json:
-        print_json({"format": one.name, "tests": len(one.tests), "failures": failures})
-    else:
-        for failure in failures:
-            click.echo(printable(failure))
-        click.echo(f"{one.name}: {_said(one, failures)}")
-    sys.exit(1 if failures or not one.tests else 0)
-
-
-def _said(one: Format, failures: list[str]) -> str:
-    if not one.tests:
-        return "the file has no tests: write at least one"
-    return f"{len(one.tests)} tests, {len(failures)} fields are not as expected" if failures else f"{len(one.tests)} tests passed"
+    sys.exit(0 if tests_pass(read_format(file), _formats(), as_json=as_json) else 1)
 
 
 def _formats() -> FormatSet:

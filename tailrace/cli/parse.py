@@ -12,13 +12,14 @@ import orjson
 import pyarrow as pa
 
 from collectors.format import FormatSet
-from collectors.format_file import load_formats
+from collectors.format_file import load_formats, read_format
 from collectors.lines import Lines, Origin
 from collectors.parse import STATUSES, ParsedLines, parse_lines
 from collectors.sources.contents import contents
 from collectors.sources.files import find_files
 from collectors.sources.text_lines import runs
 from collectors.unpack import unpack
+from tailrace.cli.format_tests import tests_pass
 from tailrace.cli.output import json_option, print_json, print_table
 from tailrace.clock import US_PER_MS, SystemClock, iso_ms
 from tailrace.errors import DecodeError, UsageError
@@ -31,20 +32,29 @@ _TIMES: Final = tuple(field for field in LOGS.fields if field.type is FieldType.
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...|-", nargs=-1, required=True)
-@click.option("--format", "format_name", default="", help="Name of the format, such as web.apache_access; else it is detected.")
+@click.argument("paths", metavar="PATH...|-", nargs=-1)
+@click.option(
+    "--format", "format_name", default="", metavar="NAME|FILE", help="Name of the format, such as web.apache_access, or its file; else it is detected."
+)
 @click.option("--log-group", default="", help="The log group that the lines come from: some formats are known by it.")
 @click.option("--summary", is_flag=True, help="How many lines each format could read, instead of the rows.")
 @json_option
 def command(paths: tuple[str, ...], format_name: str, log_group: str, *, summary: bool, as_json: bool) -> None:
     """Parse lines and print what became of them; nothing is stored. Files may be compressed with gzip or zlib.
 
-    Rows are JSON lines; parse_status says parsed, partial or failed, and parse_error why.
+    Rows are JSON lines; parse_status says parsed, partial or failed, and parse_error why. With the file of a format and no lines, the tests in that file run.
 
     Example: tailrace parse --summary /var/log/nginx/access.log
     """
     settings = load().settings
     formats = load_formats(Path(settings.formats) if settings.formats else None)
+    if is_format_file(format_name):
+        one = read_format(Path(format_name))
+        if not paths:
+            sys.exit(0 if tests_pass(one, formats, as_json=as_json) else 1)
+        formats, format_name = formats.having(one), one.name
+    if not paths:
+        raise UsageError("what is to be parsed? name a file, a folder, or - for standard input")
     if format_name:
         formats.get(format_name)
     parsed = _parsed(paths, formats, Origin("", "file", format=format_name, log_group=log_group), sys.stdin.buffer)
@@ -56,6 +66,11 @@ def command(paths: tuple[str, ...], format_name: str, log_group: str, *, summary
         print_json({"lines": lines, "formats": tally})
     else:
         print_table(("format", *STATUSES), [(name, *counts.values()) for name, counts in tally.items()], title=f"{lines} lines")
+
+
+def is_format_file(word: str) -> bool:
+    """Whether a format was told by its file: names of formats have no slash and do not end in ``.yaml``."""
+    return "/" in word or word.endswith((".yaml", ".yml"))
 
 
 def _parsed(paths: Iterable[str], formats: FormatSet, origin: Origin, stdin: BinaryIO) -> Iterator[tuple[int, ParsedLines]]:

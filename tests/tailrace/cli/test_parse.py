@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tailrace.cli import root
-from tailrace.errors import UsageError
+from tailrace.errors import FileError, UsageError
 
 VPC = "2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
 LINES = (VPC, '{"level":"ERROR","message":"boom","n":1}', "", "plain", VPC.replace("4249", "many"), '{"a":')
@@ -84,3 +84,33 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(VPC.encode())[:-9])
     with pytest.raises(UsageError, match=r"cut.gz: compressed data is truncated"):
         run(str(path))
+
+
+SHOP = """name: shop.order
+description: Orders.
+specification: https://shop.example/orders
+detect: {line: '^ORDER ', rank: 50}
+reader: pattern
+options: {patterns: ['^ORDER (?P<id>[0-9]+)$']}
+columns: [{source: id, attribute: order.id, type: long}]
+tests:
+  - {line: ORDER 17, row: {attributes: '{"order.id":%s}'}}
+"""
+
+
+def test_a_format_may_be_told_by_its_file_which_runs_its_tests_or_reads_lines(tmp_path: Path) -> None:
+    good, bad = tmp_path / "shop.yaml", tmp_path / "bad.yaml"
+    good.write_text(SHOP % 17, "utf-8")
+    bad.write_text(SHOP % 18, "utf-8")
+    assert (run("--format", str(good)).stdout, run("--format", str(good)).exit_code) == ("shop.order: 1 tests passed\n", 0)
+    assert run("--format", str(bad)).exit_code == 1
+    assert json.loads(run("--format", str(good), "--json").stdout) == {"format": "shop.order", "tests": 1, "failures": []}
+    (row,) = [json.loads(line) for line in run("--format", str(good), "-", stdin=b"ORDER 5\n").stdout.splitlines()]
+    assert (row["log.format"], row["attributes"]) == ("shop.order", {"order.id": 5})
+
+
+def test_nothing_to_parse_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="what is to be parsed"):
+        run()
+    with pytest.raises(FileError, match=r"none\.yaml"):
+        run("--format", str(tmp_path / "none.yaml"))
