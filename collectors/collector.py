@@ -107,6 +107,13 @@ class Collector:
             return self.collect_spans([_bytes(data)], source or "xray")
         return self.collect_payloads([data], source)
 
+    def collect_payload_but(self, data: bytes, hold: Callable[[Lines], Lines], source: str = "") -> Summary:
+        """Decode a CloudWatch payload and put what it holds, but for the lines that ``hold`` keeps back of each run."""
+        decoded = self._decode(data)
+        if isinstance(decoded, cloudwatch.Decoded):
+            decoded = replace(decoded, runs=tuple(map(hold, decoded.runs)))
+        return self._put_decoded([decoded], source)
+
     def collect_payloads(self, payloads: Iterable[bytes | str], source: str = "") -> Summary:
         """Decode CloudWatch payloads and put what they hold, lines of one origin together: ten at a time cost half of what one at a time do.
 

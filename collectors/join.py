@@ -5,7 +5,7 @@ A line that is indented, or that is how a trace goes on (``Caused by:``, ``... 1
 line; the others are counted as joined. Of lines that a container runtime wrapped (``collectors.container_lines``) what the application wrote is looked at, stream by stream.
 
 What is put together stands in one run of lines: a payload, or a piece of a file. A trace that is cut by the end of a payload stays cut: only a process that keeps state could know, as
-``collectors.sources.tail_files`` does, which hands over whole events.
+``collectors.sources.tail_files`` and ``collectors.sources.open_events`` do, which hand over whole events.
 """
 
 from collections.abc import Sequence

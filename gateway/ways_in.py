@@ -1,4 +1,4 @@
-"""The ways in that a gateway opens beside its HTTP port, where the settings ask for them: a queue of S3, files that grow, syslog, Fluent's forward protocol, metrics of CloudWatch."""
+"""The ways in that a gateway opens beside its HTTP port, where the settings ask for them: a queue of S3, a Kinesis stream, files that grow, syslog, Fluent's forward protocol, metrics of CloudWatch."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -27,6 +27,10 @@ def open_ways(stack: ExitStack, settings: Settings, collector: Collector, clock:
         from collectors.sources.s3_from_settings import queue_from_settings  # boto3 takes 300 ms to import, and not everybody has a queue
 
         ways["s3_queue"] = stack.enter_context(queue_from_settings(settings, collector, clock)).status
+    if settings.kinesis_stream:
+        from collectors.sources.kinesis_reader import reader_from_settings  # boto3 takes 300 ms to import
+
+        ways["kinesis"] = stack.enter_context(reader_from_settings(settings, collector, clock)).status
     if settings.tail_patterns:
         stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
     if settings.syslog_port or settings.syslog_tls_port:

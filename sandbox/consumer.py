@@ -10,7 +10,7 @@ from typing import Final
 import requests
 
 from collectors.sources.checkpoints import Checkpoints
-from collectors.sources.kinesis import KinesisConsumer
+from collectors.sources.kinesis import KinesisConsumer, Straight
 from collectors.sources.kinesis_shards import Boto3Shards
 from sandbox.ending import end_event
 from sandbox.resources import STREAM
@@ -50,7 +50,7 @@ def consume(settings: Settings) -> None:
     """Read the stream until told to end."""
     clock, checkpoints = SystemClock(), Checkpoints(settings.home / "demo" / "kinesis.sqlite")
     door = GatewayDoor(settings.gateway_url, settings.gateway_token)
-    consumer = KinesisConsumer(Boto3Shards(client("kinesis", settings), STREAM), STREAM, door.take, checkpoints, clock, end_event())
+    consumer = KinesisConsumer(Boto3Shards(client("kinesis", settings), STREAM), STREAM, Straight(door.take), checkpoints, clock, end_event())
     try:
         consumer.run()
     finally:

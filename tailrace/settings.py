@@ -51,6 +51,7 @@ class Settings:
     xray_port: int = _setting(2000, "UDP and TCP port of the X-Ray daemon; 2000 is what the SDKs expect")
     xray_sampling_rate: float = _setting(1.0, "part of the requests that SDKs shall trace by the default sampling rule, 0 to 1")
     xray_sampling_rules: str = _setting("", "file of X-Ray sampling rules, as `aws xray get-sampling-rules` prints them; empty: the default rule alone")
+    kinesis_stream: str = _setting("", "Kinesis stream of CloudWatch's payloads that the gateway reads; empty: none")
     tail_files: str = _setting("", "files that are followed, as patterns with commas between them: /var/log/app.log*,/srv/**/*.log; empty: none")
     syslog_host: str = _setting("127.0.0.1", "address that the syslog ports bind")
     syslog_port: int = _setting(0, "UDP and TCP port for syslog, 514 by custom; 0: none")

@@ -39,6 +39,7 @@ def doors_of(settings: Settings, *, dashboard: bool = True) -> list[tuple[str, s
         ("Fluent forward", f"{settings.forward_host}:{settings.forward_port}" if settings.forward_port else ""),
         ("files", ", ".join(settings.tail_patterns)),
         ("queue of S3", settings.s3_queue_url),
+        ("Kinesis stream", settings.kinesis_stream),
     ]
     return [(name, place) for name, place in doors if place]
 

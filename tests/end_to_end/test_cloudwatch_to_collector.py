@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 from collectors.collector import Collector
 from collectors.lines import Lines
 from collectors.sources.checkpoints import Checkpoints
-from collectors.sources.kinesis import KinesisConsumer
+from collectors.sources.kinesis import KinesisConsumer, Straight
 from collectors.sources.kinesis_shards import Boto3Shards
 from collectors.steps import Work
 from collectors.subscriptions.apply import apply, ensure_stream
@@ -67,7 +67,7 @@ def test_every_event_arrives_once_also_when_the_consumer_starts_anew(settings: S
     for batch in range(3):
         events = [{"timestamp": now_ms + n, "message": f"event {batch} {n}\n"} for n in range(10)]
         logs.put_log_events(logGroupName=GROUP, logStreamName="one", logEvents=events)  # type: ignore[arg-type]
-        consumer = KinesisConsumer(Boto3Shards(kinesis, "flow"), "flow", collector.collect_payload, checkpoints, clock)
+        consumer = KinesisConsumer(Boto3Shards(kinesis, "flow"), "flow", Straight(collector.collect_payload), checkpoints, clock)
         while consumer.poll():
             pass
     found = [row for delivery in memory.deliveries if "logs" in delivery.tables for row in delivery.tables["logs"].to_pylist()]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from collectors.sources.checkpoints import Checkpoints
-from collectors.sources.kinesis import KinesisConsumer
+from collectors.sources.kinesis import KinesisConsumer, Straight
 from collectors.sources.kinesis_shards import Boto3Shards, Page, ReadsShards, Record, Shard, StaleIteratorError
 from tailrace import aws
 from tailrace.clock import ManualClock
@@ -58,7 +58,7 @@ def checkpoints(tmp_path: Path) -> Iterator[Checkpoints]:
 
 
 def consumer(port: ReadsShards, take: Callable[[bytes], object], checkpoints: Checkpoints) -> KinesisConsumer:
-    return KinesisConsumer(port, "logs", take, checkpoints, ManualClock())
+    return KinesisConsumer(port, "logs", Straight(take), checkpoints, ManualClock())
 
 
 def drain(sut: KinesisConsumer) -> None:
@@ -286,7 +286,7 @@ def test_a_running_consumer_stops_from_another_thread(checkpoints: Checkpoints) 
     def take(data: bytes) -> None:
         taken.set()
 
-    sut = KinesisConsumer(MemoryShards(a=[b"1"]), "logs", take, checkpoints, ManualClock())
+    sut = KinesisConsumer(MemoryShards(a=[b"1"]), "logs", Straight(take), checkpoints, ManualClock())
     thread = threading.Thread(target=sut.run)
     thread.start()
     assert taken.wait(5)

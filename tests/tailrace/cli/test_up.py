@@ -8,10 +8,15 @@ def test_what_the_settings_open_is_named_with_its_place() -> None:
     assert [name for name, _ in doors_of(Settings())] == ["dashboard", "gateway", "X-Ray daemon"]
     assert [name for name, _ in doors_of(Settings(), dashboard=False)] == ["gateway", "X-Ray daemon"]
     settings = Settings(
-        syslog_port=5514, syslog_tls_port=6514, forward_port=24224, tail_files="/var/log/*.log,/srv/a.log", s3_queue_url="https://sqs.example/1/q"
+        syslog_port=5514,
+        syslog_tls_port=6514,
+        forward_port=24224,
+        tail_files="/var/log/*.log,/srv/a.log",
+        s3_queue_url="https://sqs.example/1/q",
+        kinesis_stream="flow",
     )
     told = dict(doors_of(settings))
-    assert list(told) == ["dashboard", "gateway", "X-Ray daemon", "syslog", "syslog by TLS", "Fluent forward", "files", "queue of S3"]
+    assert list(told) == ["dashboard", "gateway", "X-Ray daemon", "syslog", "syslog by TLS", "Fluent forward", "files", "queue of S3", "Kinesis stream"]
     assert (told["syslog"], told["syslog by TLS"], told["Fluent forward"]) == ("127.0.0.1:5514", "127.0.0.1:6514", "127.0.0.1:24224")
     assert (told["files"], told["queue of S3"]) == ("/var/log/*.log, /srv/a.log", "https://sqs.example/1/q")
 
