@@ -1,6 +1,6 @@
 """Finds the format of each line: what the user said, else the first format whose pattern it matches; plain text is everybody's last.
 
-Formats are asked in the order of their ranks; a log group that a format is written to makes it ten ranks better, which tells look-alikes apart and lets nothing general go before what is
+Formats are asked in the order of their ranks; a log group that a format is written to, or a key of an object or a path of a file that it is known by, makes it ten ranks better, which tells look-alikes apart and lets nothing general go before what is
 unmistakable. A line's format never depends on its neighbours. They only decide what is asked first: a few lines of a batch are looked at, and whether the others are of the format that most of these
 have is asked of the whole column: they match its pattern (or the one of its alternatives that most do), and, where it is not unmistakable (a rank from 40), surely none of the patterns that come before it (``collectors.screen``). The lines that
 are left are looked at one by one, with all patterns in one pass (``re2.Set``).
@@ -27,7 +27,9 @@ FALLBACK: Final = "text.plain"
 GENERAL: Final = 40
 """From this rank on a format's pattern may match a line that is another format's."""
 
-GROUP_BONUS: Final = 10
+BONUS: Final = 10
+"""Ranks that a format is better by where the log group is its own, or the key."""
+
 LOOKED_AT: Final = 8
 MAX_REMEMBERED: Final = 10_000
 MAX_SCREENS: Final = 8
@@ -57,7 +59,8 @@ class Detector:
         self._asked = [one for one in formats if one.line and one.name != FALLBACK]
         options = re2.Options()
         options.max_mem = MAX_MEMORY
-        self._orders: dict[str, Sequence[int]] = {}
+        self._favoured: dict[str, frozenset[int]] = {}
+        self._orders: dict[frozenset[int], Sequence[int]] = {}
         self._screens: dict[frozenset[int], Screen] = {}
         self._patterns = re2.Set.SearchSet(options)
         for one in self._asked:
@@ -84,12 +87,23 @@ class Detector:
 
     def _order(self, origin: Origin) -> Sequence[int]:
         """Answer the place of each format in the order in which they are asked."""
-        if origin.log_group not in self._orders:
+        better = self._of_group(origin.log_group)
+        if origin.key:
+            better |= {number for number, one in enumerate(self._asked) if of_key(one, origin.key)}
+        if better not in self._orders:
             if len(self._orders) >= MAX_REMEMBERED:
                 self._orders.clear()
-            ranks = [one.rank - GROUP_BONUS * of_group(one, origin.log_group) for one in self._asked]
-            self._orders[origin.log_group] = np.argsort(np.argsort(ranks, kind="stable"), kind="stable").tolist()
-        return self._orders[origin.log_group]
+            ranks = [one.rank - BONUS * (number in better) for number, one in enumerate(self._asked)]
+            self._orders[better] = np.argsort(np.argsort(ranks, kind="stable"), kind="stable").tolist()
+        return self._orders[better]
+
+    def _of_group(self, log_group: str) -> frozenset[int]:
+        """Answer the formats that are written to a log group; groups are remembered, there are few."""
+        if log_group not in self._favoured:
+            if len(self._favoured) >= MAX_REMEMBERED:
+                self._favoured.clear()
+            self._favoured[log_group] = frozenset(number for number, one in enumerate(self._asked) if of_group(one, log_group))
+        return self._favoured[log_group]
 
     def _most(self, order: Sequence[int], lines: AnyArray) -> int | None:
         """Answer the format that most of a few lines have."""
@@ -147,6 +161,11 @@ def of_group(one: Format, log_group: str) -> bool:
     return bool(log_group) and any(_compiled(pattern).search(log_group) for pattern in one.log_groups)
 
 
+def of_key(one: Format, key: str) -> bool:
+    """Whether a format is known by the key of an object or the path of a file."""
+    return any(_compiled(pattern).search(key) for pattern in one.keys)
+
+
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> "re2._Regexp[str]":
     return re2.compile(pattern)
@@ -161,12 +180,13 @@ def _why(one: Format, origin: Origin) -> str:
     if one.name == FALLBACK:
         return "no other format's pattern matches"
     group = f"the log group {origin.log_group} is its own and " if of_group(one, origin.log_group) else ""
-    return f"{group}the line matches its pattern"
+    key = f"the key {origin.key} is one of its own and " if origin.key and of_key(one, origin.key) else ""
+    return f"{group}{key}the line matches its pattern"
 
 
-def explain(formats: FormatSet, line: str, log_group: str = "") -> Sequence[tuple[Format, bool, str]]:
+def explain(formats: FormatSet, line: str, log_group: str = "", key: str = "") -> Sequence[tuple[Format, bool, str]]:
     """Answer for each format that is asked, in that order, whether a line is its own, and why; the last one is the line's."""
-    origin = Origin("explain", "explain", log_group=log_group)
+    origin = Origin("explain", "explain", log_group=log_group, key=key)
     texts = pa.array([line], pa.string())
     asked = []
     for one in detector_of(formats).candidates(origin):

@@ -80,6 +80,7 @@ class Format:
     options: Mapping[str, Any]
     columns: tuple[Column, ...]
     log_groups: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     line: str = ""
     rank: int = 50
     time_sources: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ Ours lie in ``collectors/formats/<family>/<name>.yaml``, a user's in a folder of
 
     name: aws.alb                      family and name
     description, specification         a sentence, and a link to what defines the format
-    detect: {log_groups: [pattern], line: pattern, rank: n}      RE2; lower ranks are asked first
+    detect: {log_groups: [pattern], keys: [pattern], line: pattern, rank: n}      RE2; keys of objects and paths of files; lower ranks are asked first
     reader: delimited | csv | json | otlp | key_value | pattern | xml | plain
     options: {...}                     of the reader
     columns: [{source, field | attribute, type, scale, null, one_of, words, decode, port, host}]     what a source column becomes
@@ -107,7 +107,7 @@ def parse_format(document: Document) -> Format:
     reader = text(document, "reader")
     if reader not in READER_NAMES:
         raise document.error(f"no such reader: {reader}{nearest(reader, READER_NAMES)}", "reader")
-    detect = mapping(document, "detect", ("log_groups", "line", "rank"))
+    detect = mapping(document, "detect", ("log_groups", "keys", "line", "rank"))
     time = mapping(document, "time", ("source", "form", "else"))
     severity = mapping(document, "severity", ("source", "from_status", "form", "words"))
     return Format(
@@ -117,7 +117,8 @@ def parse_format(document: Document) -> Format:
         reader=reader,
         options=_options(document, reader),
         columns=tuple(_column(document, number) for number in range(len(entries(document, "columns")))),
-        log_groups=_log_groups(document, detect),
+        log_groups=_patterns(document, detect, "log_groups"),
+        keys=_patterns(document, detect, "keys"),
         line=pattern(document, detect["line"], "detect", "line") if "line" in detect else "",
         rank=whole_number(document, detect, "rank", 50, "detect"),
         time_sources=_sources(document, time, "time"),
@@ -149,11 +150,11 @@ def _time_form(document: Document, time: Mapping[str, Any]) -> str:
     return "|".join(form if "%" in form else one_word(document, {"form": form} if form else {}, "form", TIME_FORMS, "time") for form in forms)
 
 
-def _log_groups(document: Document, detect: Mapping[str, Any]) -> tuple[str, ...]:
-    groups = detect.get("log_groups", [])
-    if not isinstance(groups, list):
-        raise document.error("log_groups is a list", "detect", "log_groups")
-    return tuple(pattern(document, text, "detect", "log_groups") for text in groups)
+def _patterns(document: Document, detect: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    patterns = detect.get(name, [])
+    if not isinstance(patterns, list):
+        raise document.error(f"{name} is a list", "detect", name)
+    return tuple(pattern(document, text, "detect", name) for text in patterns)
 
 
 def _column(document: Document, number: int) -> Column:

@@ -37,11 +37,11 @@ def _same_objects(one: object, other: object) -> bool:
         return False
 
 
-def row_of(line: str, formats: FormatSet, format_name: str = "", *, log_group: str = "", header: str = "") -> dict[str, Any]:
+def row_of(line: str, formats: FormatSet, format_name: str = "", *, log_group: str = "", key: str = "", header: str = "") -> dict[str, Any]:
     """Answer the row of one line, by field names; nulls are left out, and what is known of a line without reading it."""
     texts = [header, line] if header else [line]
     lines = Lines(
-        Origin(f"test:{header}", "test", log_group=log_group, format=format_name),
+        Origin(f"test:{header}", "test", log_group=log_group, format=format_name, key=key),
         RECEIVED_US,
         pa.array(texts, pa.string()),
         pa.array([str(number) for number in range(len(texts))], pa.string()),

@@ -26,6 +26,9 @@ class Origin:
     ledger: str = ""
     """The name in the ledger where ``source`` names too small a thing to be counted by itself (an object of a bucket); empty: ``source``."""
 
+    key: str = ""
+    """The key of the object or the path of the file that the lines lie in."""
+
     @property
     def counted_as(self) -> str:
         """Under which name it is in the ledger."""

@@ -99,7 +99,7 @@ class LineSource:
     def ingest_file(self, path: Path, advance: Advance = lambda _: None) -> Ingest:
         """Collect the lines of a file."""
         identity = str(path.resolve())
-        origin = replace(self._origin, source=(self._origin.source or f"file:{identity}")[-MAX_SOURCE_CHARS:], stream=STREAM_NAME)
+        origin = replace(self._origin, source=(self._origin.source or f"file:{identity}")[-MAX_SOURCE_CHARS:], stream=STREAM_NAME, key=identity)
         try:
             with path.open("rb") as file:
                 done = self.ingest_stream(file, origin, f"file:{identity}", advance)
@@ -115,7 +115,7 @@ class LineSource:
         """Collect a damaged file again from its dead letter: its lines have the ids that they had, and what is still at fault is a dead letter again."""
         identity = letter.detail.get("path", "")
         source = letter.detail.get("source", f"file:{identity}"[-MAX_SOURCE_CHARS:])
-        done = self.ingest_stream(io.BytesIO(letter.body), replace(self._origin, source=source, stream=STREAM_NAME), f"file:{identity}")
+        done = self.ingest_stream(io.BytesIO(letter.body), replace(self._origin, source=source, stream=STREAM_NAME, key=identity), f"file:{identity}")
         if not done.problem:
             return done.summary
         return done.summary + self._patiently(partial(self._collector.collect_dead, source, [replace(letter, reason=done.problem)]))

@@ -154,6 +154,7 @@ def origin_of(place: S3Object, known: Origin) -> Origin:
         account=known.account or hints.account,
         region=known.region or hints.region or place.region,
         service=known.service or hints.service,
+        key=place.key,
     )
 
 

@@ -286,7 +286,7 @@ class TailFiles:
     def _put(self, piece: _Piece) -> bool:
         """Hand a piece over; answer whether it was taken. One that is not taken now (a full spool, a quota that delays) comes again, and holds up no other file."""
         known = piece.followed.known
-        origin = replace(self._origin, source=(self._origin.source or f"file:{known.path}")[-MAX_SOURCE_CHARS:], stream=STREAM_NAME)
+        origin = replace(self._origin, source=(self._origin.source or f"file:{known.path}")[-MAX_SOURCE_CHARS:], stream=STREAM_NAME, key=str(known.path))
         run = run_of(piece.text, known.offset, origin, f"tail:{known.identity}", self._clock.now_us())
         try:
             self._collector.collect_lines(run.lines, {EMPTY_RULE: run.empty} if run.empty else {})

@@ -90,17 +90,18 @@ def health(name: str, limit: int, *, as_json: bool) -> None:
 @command.command("explain")
 @click.argument("line", metavar="LINE|-")
 @click.option("--log-group", default="", help="The log group that the line comes from.")
+@click.option("--key", default="", help="The key of the object, or the path of the file, that the line lies in.")
 @json_option
-def explain_line(line: str, log_group: str, *, as_json: bool) -> None:
+def explain_line(line: str, log_group: str, key: str, *, as_json: bool) -> None:
     """Say which format a line is of, why, and what its row is.
 
     Example: tailrace formats explain --log-group /aws/lambda/cart '{"level":"ERROR","message":"boom"}'
     """
     formats = _formats()
     text = sys.stdin.readline().rstrip("\r\n") if line == "-" else line
-    asked = explain(formats, text, log_group)
+    asked = explain(formats, text, log_group, key)
     chosen = asked[-1][0].name
-    row = row_of(text, formats, log_group=log_group)
+    row = row_of(text, formats, log_group=log_group, key=key)
     if as_json:
         print_json({"format": chosen, "asked": [{"format": one.name, "matches": matches, "why": why} for one, matches, why in asked], "row": row})
         return

@@ -84,7 +84,7 @@ def read_lines(paths: Iterable[str], origin: Origin, stdin: BinaryIO, received_u
     for path in paths:
         for source in [None] if path == STDIN else find_files([Path(path)]):
             name = f"file:{source}" if source else "stdin"
-            named = Origin(name[-256:], "file" if source else "stdin", format=origin.format, log_group=origin.log_group)
+            named = Origin(name[-256:], "file" if source else "stdin", format=origin.format, log_group=origin.log_group, key=name if source else "")
             try:
                 yield from _runs(source, stdin, named, received_us)
             except (DecodeError, OSError) as error:

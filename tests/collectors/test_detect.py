@@ -89,3 +89,12 @@ def test_patterns_that_ask_for_the_ends_of_the_text_screen_nothing_out(pattern: 
 
 def test_without_patterns_nothing_may_match() -> None:
     assert not Screen([]).may_match(pa.array(["a"])).any()
+
+
+def test_the_path_of_a_file_and_the_key_of_an_object_tell_look_alikes_apart() -> None:
+    line = '10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] "GET / HTTP/1.1" 200 5 "-" "curl"'
+    texts = pa.array([line] * 20, pa.string())
+    detector = Detector(formats())
+    for key, name in (("/var/log/nginx/access.log", "web.nginx_access"), ("/var/log/httpd/access.log", "web.apache_access"), ("", "web.apache_access")):
+        (group,) = detector.groups(Origin("s3://b/k", "s3", key=key), texts)
+        assert (group.format.name, "key" in group.why) == (name, bool(key))

@@ -61,6 +61,24 @@ def test_a_log_group_changes_nothing_but_between_look_alikes(group: str) -> None
         assert explain(FORMATS, line, group)[-1][0].name == expected, line
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2026/11/27/123456789012_elasticloadbalancing_eu-west-1_app.shop.50dc6c495c0c9188_20261127T0000Z_10.0.0.1_x.log.gz",
+        "AWSLogs/123456789012/CloudTrail/eu-west-1/2026/11/27/123456789012_CloudTrail_eu-west-1_20261127T0000Z_x.json.gz",
+        "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2026/11/27/x.log.gz",
+        "/var/log/nginx/access.log",
+        "/var/log/apache2/access.log",
+    ],
+)
+def test_a_key_changes_nothing_but_between_look_alikes(key: str) -> None:
+    for name, line in EXAMPLES:
+        expected = LOOK_ALIKE.get(name, name)
+        if expected == "web.apache_access" and "nginx" in key:
+            expected = "web.nginx_access"
+        assert explain(FORMATS, line, key=key)[-1][0].name == expected, line
+
+
 def test_an_attribute_has_one_type_in_all_formats() -> None:
     types: dict[str, set[FieldType]] = {}
     for one in FORMATS:
