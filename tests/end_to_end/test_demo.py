@@ -15,6 +15,7 @@ import orjson
 import pytest
 import requests
 
+from sandbox.checks import free_port
 from sandbox.demo import HISTORY_US
 from sandbox.shop.place import SKUS
 from tailrace.clock import US_PER_MINUTE
@@ -23,7 +24,9 @@ EXPECTED = ("the stack is up", "parsed", "in the lake", "search", "ledger", "sav
 
 
 def environment(home: Path) -> Mapping[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("TAILRACE_")} | {"TAILRACE_HOME": str(home)}
+    """No settings but the home and ports of its own: a demo that another process of the tests begins at the same time would take the usual ones too."""
+    ports = {f"TAILRACE_{name}_PORT": str(free_port(udp=name == "XRAY")) for name in ("GATEWAY", "DASHBOARD", "XRAY")}
+    return {key: value for key, value in os.environ.items() if not key.startswith("TAILRACE_")} | {"TAILRACE_HOME": str(home)} | ports
 
 
 @pytest.mark.timeout(900)

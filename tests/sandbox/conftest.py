@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.checks import EMULATOR_HEALTH, free_port, http_ok
+from sandbox.checks import EMULATOR_HEALTH, free_port, free_ports, http_ok
 from sandbox.incidents import Board, board_path, write_board
 from sandbox.process import Process, start
 from sandbox.resources import make_all
+from sandbox.shop.place import SERVICES
 from tailrace.aws import client
 from tailrace.clock import SystemClock
 from tailrace.settings import Settings
@@ -62,7 +63,7 @@ class Shop:
 def shop(emulator: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The five services, in a process of their own, and a socket in place of the X-Ray daemon."""
     home = tmp_path_factory.mktemp("shop")
-    first_port = free_port()
+    first_port = free_ports(len(SERVICES))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
         command = ("python", "-m", "sandbox.shop", "--endpoint", emulator.aws_endpoint_url, "--xray", f"127.0.0.1:{daemon.getsockname()[1]}")
@@ -70,7 +71,8 @@ def shop(emulator: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         running = Shop(emulator, f"http://127.0.0.1:{first_port}", board_path(home), process)
         write_board(running.board, Board(SystemClock().now_us(), scheduled=False))
         threading.Thread(target=_receive, args=(daemon, running.documents), daemon=True).start()
-        wait_until(http_ok(f"{running.url}/healthz"))
+        for number in range(len(SERVICES)):
+            wait_until(http_ok(f"http://127.0.0.1:{first_port + number}/healthz"))
         yield running
         assert process.stop() == 0, process.last_lines()
 
