@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tailrace.settings import Settings
+
 pytest_plugins = ("sandbox.servers.pytest_plugin",)
 
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -33,6 +35,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: (not item.nodeid.endswith("@servers"), "/end_to_end/" not in item.nodeid))
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[Settings]:
+    """Settings that lead to a server of moto's in this process. What it holds it holds for the whole process: names are a test's own."""
+    from moto.server import ThreadedMotoServer  # it takes long to import, and few tests need it
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
+    server.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,9 @@
 """From PutLogEvents to a delivery: a subscription that we made, moto's Kinesis, the consumer, the collector."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pytest
-from moto.server import ThreadedMotoServer
 
 from collectors.collector import Collector
 from collectors.lines import Lines
@@ -43,17 +39,8 @@ class Rows:
         self.joined = 0
 
 
-@pytest.fixture
-def settings() -> Iterator[Settings]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
-
-
-def test_every_event_arrives_once_also_when_the_consumer_starts_anew(settings: Settings, tmp_path: Path) -> None:
-    logs, kinesis = aws.client("logs", settings), aws.client("kinesis", settings)
+def test_every_event_arrives_once_also_when_the_consumer_starts_anew(moto: Settings, tmp_path: Path) -> None:
+    logs, kinesis = aws.client("logs", moto), aws.client("kinesis", moto)
     logs.create_log_group(logGroupName=GROUP)
     logs.create_log_stream(logGroupName=GROUP, logStreamName="one")
     ensure_stream(kinesis, read_destination(STREAM))

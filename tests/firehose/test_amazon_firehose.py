@@ -2,7 +2,7 @@
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from firehose.delivery import DeadLetter, Delivery
 from firehose.sinks.amazon_firehose import (
@@ -154,14 +153,6 @@ def test_dead_letters_go_to_their_own_stream_whole() -> None:
         (1, 1, "empty"),
     ]
     assert pieces[0]["detail"] == {"envelope": "cloudwatch"}
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Settings]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
 
 
 def test_the_call_has_the_shape_that_aws_takes(moto: Settings) -> None:

@@ -8,7 +8,6 @@ import pytest
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from collectors.sources.checkpoints import Checkpoints
 from collectors.sources.kinesis import KinesisConsumer, Straight
@@ -209,14 +208,6 @@ def test_killed_anywhere_every_record_is_taken_at_least_once(tmp_path_factory: p
     drain(consumer(port, dying(-1), opened))
     assert taken == set(numbered.values())
     opened.close()
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Settings]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
 
 
 def test_it_reads_what_boto3_reads(moto: Settings, checkpoints: Checkpoints) -> None:

@@ -1,13 +1,10 @@
 """A gateway that is told of a Kinesis stream reads it, says what is wrong with it, and goes on where it ended."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import pytest
-from moto.server import ThreadedMotoServer
 
 from gateway.server import Node, open_node
 from tailrace import aws
@@ -16,14 +13,6 @@ from tailrace.settings import Settings
 from tests.collectors.sources.test_open_events import TRACE, pieces, whole
 
 PATIENCE_S = 60
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Settings]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
 
 
 def soon(is_so: Callable[[], bool]) -> bool:

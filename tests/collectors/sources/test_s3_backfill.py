@@ -13,7 +13,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from collectors.envelopes.s3_event import S3Object
 from collectors.sources.checkpoints import Checkpoints
@@ -200,16 +199,8 @@ def test_a_full_spool_is_a_problem_and_nothing_is_marked_as_read(checkpoints: Ch
     assert backfill(bucket, checkpoints, MemoryStream()).run().objects == 1
 
 
-@pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
-
-
-def test_through_boto3_all_pages_are_listed_and_refusals_are_sentences(settings: Settings) -> None:
-    s3 = aws.client("s3", settings)
+def test_through_boto3_all_pages_are_listed_and_refusals_are_sentences(moto: Settings) -> None:
+    s3 = aws.client("s3", moto)
     s3.create_bucket(Bucket="logs")
     for number in range(12):
         s3.put_object(Bucket="logs", Key=f"x/{number:05} é+", Body=b"x")

@@ -4,7 +4,7 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from collectors.collector import Summary
 from collectors.envelopes.s3_event import DELETED_RULE, TEST_RULE, Message
@@ -284,14 +283,6 @@ def test_an_error_of_the_queue_is_waited_out_and_shown_meanwhile() -> None:
     thread.join()
     assert "no connection" in seen
     assert port.deleted == ["r0"]
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Settings]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
 
 
 def test_through_boto3_a_queue_that_is_not_there_is_said(moto: Settings) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError, Incomplete
 from botocore.response import StreamingBody
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from collectors.envelopes.s3_event import S3Object
 from collectors.sources.s3_clients import Clients
@@ -195,16 +193,8 @@ def test_an_answer_that_is_too_short_or_of_the_whole_is_noticed(answer: dict[str
         Boto3Ranges(Clients(lambda _: client, "us-east-1")).get(place("a"), 0, 10)  # type: ignore[arg-type, return-value] # the one call is enough
 
 
-@pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield Settings(aws_endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-    server.stop()
-
-
-def test_through_boto3_parts_versions_and_refusals_are_those_of_s3(settings: Settings) -> None:
-    s3 = aws.client("s3", settings)
+def test_through_boto3_parts_versions_and_refusals_are_those_of_s3(moto: Settings) -> None:
+    s3 = aws.client("s3", moto)
     s3.create_bucket(Bucket="logs")
     s3.put_bucket_versioning(Bucket="logs", VersioningConfiguration={"Status": "Enabled"})
     old = s3.put_object(Bucket="logs", Key="a b+é", Body=DATA)["VersionId"]
@@ -227,11 +217,11 @@ def test_through_boto3_parts_versions_and_refusals_are_those_of_s3(settings: Set
         port.get(place("a b+é"), 0, 10, "another")
 
 
-def test_threads_may_share_the_port(settings: Settings) -> None:
-    s3 = aws.client("s3", settings)
+def test_threads_may_share_the_port(moto: Settings) -> None:
+    s3 = aws.client("s3", moto)
     s3.create_bucket(Bucket="shared")
     s3.put_object(Bucket="shared", Key="a", Body=DATA)
-    port, found = Boto3Ranges(Clients(lambda _: aws.client("s3", settings), "us-east-1")), list[bytes]()
+    port, found = Boto3Ranges(Clients(lambda _: aws.client("s3", moto), "us-east-1")), list[bytes]()
     threads = [threading.Thread(target=lambda: found.append(port.get(S3Object("shared", "a"), 0, 10).data)) for _ in range(4)]
     for thread in threads:
         thread.start()
