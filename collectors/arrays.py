@@ -1,7 +1,8 @@
 """Columns: the name for one of whatever type (pyarrow's arrays take a parameter for type checkers and none at run time), and the bytes of one of texts."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,11 @@ else:
     AnyChunked = pa.ChunkedArray
 
 Offsets: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int32]]"
+Numbers: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
 Bytes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.uint8]]"
+
+FEW_SEWN: Final = 16
+"""Values that are sewn in between others; with more of them it costs less to put all in order."""
 
 
 def texts_bytes(texts: AnyArray) -> Bytes:
@@ -85,6 +90,14 @@ def sewn(values: AnyArray, few: AnyArray, places: Sequence[int], gap: int) -> An
         pieces += [values.slice(at, stop - at), few.slice(number, 1)]
         at = stop + gap
     return pa.concat_arrays([*pieces, values.slice(at)])
+
+
+def in_order(*numbers: Numbers) -> Callable[..., AnyArray]:
+    """Answer what puts values of several parts of some lines together, in the order of the lines; ``numbers`` are those of each part, ascending. A few of the last of two parts are sewn in between the others."""
+    if len(numbers) == 2 and len(numbers[1]) <= FEW_SEWN:
+        return partial(sewn, places=numbers[1].tolist(), gap=0)
+    order = pa.array(np.argsort(np.concatenate(numbers), kind="stable"))
+    return lambda *parts: pa.concat_arrays(parts).take(order)
 
 
 def with_column(rows: pa.Table, column: str, values: AnyArray) -> pa.Table:

@@ -10,8 +10,7 @@ its source that follow, and ``whole`` counts no more fields than it names; with 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from threading import Lock
 from types import MappingProxyType
@@ -22,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray, first_bytes, one_array, sewn, texts_bytes
+from collectors.arrays import AnyArray, Numbers, first_bytes, in_order, one_array, texts_bytes
 from collectors.format import Format
 from collectors.readers.cuts import Cut, cut_of
 from collectors.readers.fields import Fields
@@ -34,14 +33,8 @@ MAX_PARTS: Final = 100
 MORE_FIELDS: Final = 64
 """Fields beyond those that have names; a line with very many would cost a column each."""
 
-FEW: Final = 16
-"""Lines of a batch that are sewn in between the others; with more of them it costs less to put all in order."""
-
 LOOKED_AT: Final = 9
 """First lines that are looked at for how many fields a line has."""
-
-Put = Callable[[AnyArray, AnyArray], AnyArray]
-"""The values of lines that CSV read, and of those that were cut one by one; all of them, in the order of the lines."""
 
 _TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType({"long": pa.int64(), "double": pa.float64()})
 _HEADERS: dict[tuple[Format, str], tuple[str, ...]] = {}
@@ -129,9 +122,7 @@ def _width(cut: Cut, lines: AnyArray, headers: AnyArray | None) -> int:
     return widths.most_common(1)[0][0] if widths else 0
 
 
-def _by_csv(
-    cut: Cut, lines: AnyArray, kinds: Sequence[pa.DataType], nulls: Sequence[str]
-) -> tuple[list[AnyArray], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+def _by_csv(cut: Cut, lines: AnyArray, kinds: Sequence[pa.DataType], nulls: Sequence[str]) -> tuple[list[AnyArray], Numbers]:
     """Answer the columns of the lines that CSV reads right, and their numbers."""
     numbers: AnyArray = pa.array(np.arange(len(lines)))
     odd = cut.odd(lines)
@@ -167,8 +158,8 @@ def _with_slow(
     lines: AnyArray,
     names: Sequence[str],
     fast: Mapping[str, AnyArray],
-    numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-    counts: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+    numbers: Numbers,
+    counts: Numbers,
     nulls: Sequence[str],
 ) -> "tuple[dict[str, AnyArray], np.ndarray[tuple[int], np.dtype[np.int64]]]":
     """Put lines that are cut one by one between those that CSV read."""
@@ -177,18 +168,13 @@ def _with_slow(
     slow = [[None if token in nulls else token for token in _capped(cut, cut.tokens(str(lines[int(number)])), most)] for number in slow_numbers]
     counts[slow_numbers] = [len(tokens) for tokens in slow]
     widest = max(len(fast), *(len(tokens) for tokens in slow))
-    put: Put = partial(sewn, places=slow_numbers.tolist(), gap=0) if len(slow) <= FEW else _in_order(numbers, slow_numbers)
+    put = in_order(numbers, slow_numbers)
     columns: dict[str, AnyArray] = {}
     for at in range(widest):
         name = names[at] if at < len(names) else f"field_{at + 1}"
         own = fast.get(name, pa.nulls(len(numbers), pa.string()))
         columns[name] = put(*_of_one_type(own, pa.array([tokens[at] if at < len(tokens) else None for tokens in slow], pa.string())))
     return columns, counts
-
-
-def _in_order(numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", places: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Put:
-    order = pa.array(np.argsort(np.concatenate([numbers, places]), kind="stable"))
-    return lambda values, others: pa.concat_arrays([values, others]).take(order)
 
 
 def _capped(cut: Cut, tokens: list[str], most: int) -> list[str]:
@@ -220,7 +206,7 @@ def _concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
     return pa.concat_arrays([array.cast(kind) for array in arrays])
 
 
-def _stopped(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", low: int, high: int, names: Sequence[str], headers: AnyArray | None) -> AnyArray:
+def _stopped(counts: Numbers, low: int, high: int, names: Sequence[str], headers: AnyArray | None) -> AnyArray:
     """Say at which column reading stopped, of lines with at least ``low`` and less than ``high`` fields."""
     bad = (counts >= low) & (counts < high)
     if headers is not None and bad.any():

@@ -5,21 +5,17 @@ whole line where no pattern has found one, as in plain text. Lines of the forms 
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray, sewn
+from collectors.arrays import AnyArray, Numbers, in_order
 from collectors.format import Format
 from collectors.readers.fields import Fields
 from collectors.readers.plain import ids_in
 from collectors.readers.stopped import reasons
-from collectors.readers.usual import Numbers, usual_of
-
-FEW: Final = 16
-"""Lines of a batch that are sewn in between the others; with more of them it costs less to put all in order."""
+from collectors.readers.usual import usual_of
 
 
 def read(format_: Format, lines: AnyArray, source: str) -> Fields:
@@ -69,14 +65,9 @@ def _with_usual(forms: Sequence[str], patterns: Sequence[str], lines: AnyArray) 
 def _put_together(pieces: Sequence[tuple[Numbers, dict[str, AnyArray]]]) -> dict[str, AnyArray]:
     if len(pieces) < 2:
         return pieces[0][1] if pieces else {}
-    order = pa.array(np.argsort(np.concatenate([numbers for numbers, _ in pieces]), kind="stable"))
-    few = pieces[-1][0]
-    is_sewn = len(pieces) == 2 and len(few) <= FEW
-    whole: dict[str, AnyArray] = {}
-    for name in dict.fromkeys(name for _, columns in pieces for name in columns):
-        parts = [columns.get(name, pa.nulls(len(numbers), pa.string())) for numbers, columns in pieces]
-        whole[name] = sewn(parts[0], parts[1], few.tolist(), 0) if is_sewn else pa.concat_arrays(parts).take(order)
-    return whole
+    put = in_order(*(numbers for numbers, _ in pieces))
+    names = dict.fromkeys(name for _, columns in pieces for name in columns)
+    return {name: put(*(columns.get(name, pa.nulls(len(numbers), pa.string())) for numbers, columns in pieces)) for name in names}
 
 
 def _spread(left: AnyArray, numbers: Numbers, length: int) -> AnyArray:

@@ -16,13 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray, one_array, texts_bytes
+from collectors.arrays import AnyArray, Numbers, one_array, texts_bytes
 
 _PART: Final = re.compile(r'(?P<open>["\[]?)\{(?P<name>\w+)(?::(?P<body>[^{}" ]+))?\}(?P<close>["\]]?)')
 _CLOSES: Final = {"": "", '"': '"', "[": "]"}
 _GROUP: Final = re.compile(r"\(\?P<\w+>")
-
-Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
