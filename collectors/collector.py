@@ -26,6 +26,7 @@ from collectors.envelopes.opened import KINDS, Opened, Sent, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
+from collectors.runs import with_others
 from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
 from collectors.unpack import unpacked
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
@@ -278,8 +279,7 @@ class Collector:
     def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
             return _Parsed({}, (), [])
-        parts = iter(unpacked([run for run in runs if run.origin.format != DOCUMENTS]))
-        runs = [run if run.origin.format == DOCUMENTS else next(parts) for run in runs]
+        runs = with_others(runs, lambda run: run.origin.format == DOCUMENTS, unpacked)
         gathered = gather(runs)
         joined = sum(map(len, runs)) - sum(map(len, gathered))
         within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)

@@ -1,6 +1,6 @@
 """Runs of lines, cut and put together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +53,12 @@ def _one(group: list[Lines]) -> Lines:
     origin = group[0].origin if alike else replace(group[0].origin, log_stream="")
     streams: pa.StringArray | None = None if alike else pa.concat_arrays([log_streams(run) for run in group])
     return replace(group[0], origin=origin, text=text, event_id=event_id, event_time=event_time, known=together, log_stream=streams)
+
+
+def with_others(runs: Sequence[Lines], is_other: Callable[[Lines], bool], change: Callable[[Sequence[Lines]], Sequence[Lines]]) -> list[Lines]:
+    """Answer runs as ``change`` makes them of all that are no others, at a go; the others stay as they are, in their places."""
+    changed = iter(change([run for run in runs if not is_other(run)]))
+    return [run if is_other(run) else next(changed) for run in runs]
 
 
 def marked(runs: Sequence[Lines], mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[bool]:

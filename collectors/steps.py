@@ -23,7 +23,7 @@ from collectors.rules.measure import measured
 from collectors.rules.route import route as routed
 from collectors.rules.rule_file import NO_RULES, Rules
 from collectors.rules.sample import sample as sampled
-from collectors.runs import merged
+from collectors.runs import merged, with_others
 from tailrace.errors import StateError
 from tailrace.forms import arrow_schema
 
@@ -96,12 +96,7 @@ class Work:
 
 def gather(runs: Sequence[Lines]) -> list[Lines]:
     """Put the lines of one event together, and then the runs of one origin."""
-    joined = iter(joined_runs([run for run in runs if not _is_whole(run)]))
-    return merged(run if _is_whole(run) else next(joined) for run in runs)
-
-
-def _is_whole(run: Lines) -> bool:
-    return run.whole or run.origin.format == DOCUMENTS
+    return merged(with_others(runs, lambda run: run.whole or run.origin.format == DOCUMENTS, joined_runs))
 
 
 Step = Callable[[Batch, Work], Batch]

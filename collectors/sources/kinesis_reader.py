@@ -13,7 +13,6 @@ from collectors.sources.kinesis_shards import Boto3Shards
 from collectors.sources.open_events import OpenEvents
 from tailrace import aws
 from tailrace.clock import Clock
-from tailrace.errors import PermanentError
 from tailrace.settings import Settings
 
 AGAIN_S: Final = 10.0
@@ -49,9 +48,10 @@ class KinesisReader:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._error = ""
             try:
                 self._consumer.run()
-            except PermanentError as error:
+            except Exception as error:  # noqa: BLE001 - whatever ends the reading is told, and it is begun again
                 self._error = str(error)
                 logger.warning("stream %s cannot be read, and is tried again: %s", self._stream, error)
                 self._stop.wait(AGAIN_S)

@@ -6,6 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from collectors.sources import kinesis_reader
 from gateway.server import Node, open_node
 from tailrace import aws
 from tailrace.ledger import open_ledger
@@ -52,3 +55,15 @@ def test_a_stream_that_is_not_there_is_said_and_stops_nothing(moto: Settings, tm
         assert soon(lambda: bool(_told(node)["error"]))
         assert "nowhere" in _told(node)["error"]
         assert node.stream.flush()
+
+
+def test_what_was_wrong_is_forgotten_once_the_stream_is_read(moto: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinesis_reader, "AGAIN_S", 0.1)
+    settings = Settings(home=tmp_path, aws_endpoint_url=moto.aws_endpoint_url, kinesis_stream="made-later")
+    with open_node(settings, xray=False) as node:
+        assert soon(lambda: bool(_told(node)["error"]))
+        client = aws.client("kinesis", moto)
+        client.create_stream(StreamName="made-later", ShardCount=1)
+        client.put_record(StreamName="made-later", PartitionKey="s", Data=pieces(TRACE, [])[0])
+        assert soon(lambda: _told(node)["taken"] == 1)
+        assert _told(node)["error"] == ""
