@@ -1,6 +1,7 @@
 """Objects, one a line, become columns and attributes: what the readers of wide JSON, of key=value and of XML have in common. One dictionary a line is made."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -135,11 +136,9 @@ def objects_array(rows: Sequence[Any]) -> AnyArray:
 
 def array_of(values: Sequence[Any], kind: pa.DataType) -> AnyArray:
     """Make a column of values of its kind; if there is one of another, all are texts. Arrow would cut off the fraction of a number without a word."""
-    try:
-        if kind != pa.int64() or float not in set(map(type, values)):
+    if kind != pa.int64() or float not in set(map(type, values)):
+        with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
             return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
-        pass
     return pa.array([None if value is None else clean(as_text(_whole(value) if kind == pa.int64() else value)) for value in values], pa.string())
 
 
