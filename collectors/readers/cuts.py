@@ -76,7 +76,7 @@ class Words(Cut):
     """Blanks between fields, however many; quotes around a whole field; brackets around what holds a blank."""
 
     separator = " "
-    _TOKEN: Final = re.compile(r'\s*+(?:"([^"\\]*+(?:(?:\\.|"(?!\s|\Z))[^"\\]*+)*+)"|([^"\s\[]\S*+)|(\[))', re.DOTALL)
+    _TOKEN: Final = re.compile(r'\s*+(?:"([^"\\]*+(?:(?>\\.|"(?!\s|\Z))[^"\\]*+)*+)"|([^"\s\[]\S*+)|(\[))', re.DOTALL)
     """A field in quotes, one without, or the beginning of what may be one in brackets. What was matched is never tried again otherwise: a line costs as much as it is long, whatever it holds."""
     _WORD: Final = re.compile(r"\S++")
     _ODD: Final[Mapping[bytes, str]] = MappingProxyType(

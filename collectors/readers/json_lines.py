@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray, texts_bytes
 from collectors.format import Format
@@ -79,9 +78,9 @@ def _read(shape: Shape, texts: Sequence[str]) -> Fields:
     if shape.is_wide:
         return json_wide.read(shape.names, texts, shape.types)
     chunk = _decode(shape, texts)
-    rows, types = chunk.decoded.rows, chunk.plan.types
+    types = chunk.plan.types
     if chunk.plan.has_open:
-        chunk.decoded.open = chunk.plan.open_members(rows)
+        chunk.decoded.open = chunk.plan.open_members(chunk.decoded)
         shape.note_open(chunk.decoded.open)
         types = dict(shape.types)
     columns: dict[str, list[Any]] = {}
@@ -90,7 +89,7 @@ def _read(shape: Shape, texts: Sequence[str]) -> Fields:
     for column in chunk.plan.columns:
         names[column], columns[column], others = chunk.plan.column(chunk.decoded, column)
         left |= others
-    attributes = chunk.plan.attributes(rows, left)
+    attributes = chunk.plan.attributes(chunk.decoded, left)
     _note_others(shape, chunk, texts, attributes)
     if chunk.plan.has_open:
         attributes = with_open(attributes, chunk.decoded.open)
@@ -133,11 +132,8 @@ def _decode_all(chunk: _Chunk, texts: Sequence[str]) -> list[int]:
 
 def _note_others(shape: Shape, chunk: _Chunk, texts: Sequence[str], attributes: AnyArray) -> None:
     """Have lines read with care in which two members come to one name, or in which one is an object that was none before: it is to be flattened, and learned."""
-    numbers = set(chunk.plan.collisions(chunk.decoded.rows))
-    data = texts_bytes(attributes).tobytes()
-    if data.count(b'":{') > data.count(b'":{}'):
-        found = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(attributes, r'":\{[^}]'), False)).to_pylist()
-        numbers |= {number for number in found if _has_objects(str(attributes[number]))}
+    numbers = set(chunk.plan.collisions(chunk.decoded))
+    numbers |= {number for number in chunk.plan.filled(attributes) if _has_objects(str(attributes[number]))}
     for number in numbers - chunk.slow.keys():
         care = Care()
         if (value := care.read(texts[number], number)) is not None:

@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray
+from collectors.arrays import AnyArray, text_starts, texts_bytes
 from collectors.readers.json_care import REFUSED
 from collectors.readers.names import Names
 from collectors.readers.objects import Flat, flat_array, flatten, objects_array
@@ -45,9 +46,10 @@ _DECODE: Final = msgspec.json.Decoder().decode
 
 @dataclass(slots=True)
 class Decoded:
-    """Lines that were decoded: their structs (blank where a line was refused), the flat members of open objects, and lists that were decoded for paths, by their places."""
+    """Lines that were decoded: their structs (blank where a line was refused), the flat members of open objects; by their places the structs of objects in them, and lists that were decoded for paths."""
 
     rows: list[Any] = field(default_factory=list)
+    objects: dict[str, list[Any]] = field(default_factory=dict)
     open: list[Flat] = field(default_factory=list)
     lists: dict[str, list[Any]] = field(default_factory=dict)
 
@@ -81,7 +83,9 @@ class Plan:
         """Column: the places of its members, best first."""
         self._attributes = {name: own for name, own in paths.items() if name not in names.of}
         left = [place.name for found in self.columns.values() for place in found[1:] if place.at and not place.steps]
-        self._flat = _flat(list(dict.fromkeys([*(names.prefix + name for name in self._attributes), *left])))
+        flat = list(dict.fromkeys([*(names.prefix + name for name in self._attributes), *left]))
+        self._flat = _flat(flat)
+        self._flat_names = frozenset(name.encode() for name in flat)
         beside = [*(names.prefix + name for name in paths), *(prefix for prefix, _, _ in self._open)]
         self.is_sound = all(sum(name.startswith(prefix) for name in beside) == 1 for prefix, _, _ in self._open)
         """Whether no member beside an open object has the dotted name of one in it; a plan of which that does not hold is of no use."""
@@ -98,11 +102,11 @@ class Plan:
         """Whether there are open objects."""
         return bool(self._open)
 
-    def open_members(self, rows: Sequence[Any]) -> list[Flat]:
+    def open_members(self, decoded: Decoded) -> list[Flat]:
         """Answer the members of all open objects of each row, under the names that they have as attributes."""
-        found: list[Flat] = [{} for _ in rows]
+        found: list[Flat] = [{} for _ in decoded.rows]
         for prefix, at, depth in self._open:
-            for flat, members in zip(found, _values(rows, at), strict=True):
+            for flat, members in zip(found, self._values(decoded, at), strict=True):
                 if members.__class__ is dict:
                     flatten(members, prefix, flat, depth)
         return found
@@ -124,28 +128,72 @@ class Plan:
             values = [other if value is None else value for value, other in zip(values, found, strict=True)]
         return name, values, left
 
-    @staticmethod
-    def _found(decoded: Decoded, place: _Place) -> list[Any]:
+    def _found(self, decoded: Decoded, place: _Place) -> list[Any]:
         if place.steps:
-            return _picked(decoded, place)
+            return self._picked(decoded, place)
         if place.at:
-            return _values(decoded.rows, place.at, None)
+            return self._values(decoded, place.at)
         members = (flat.get(place.name) for flat in decoded.open)
         return [value if value.__class__ in SCALARS else None for value in members]
 
-    def collisions(self, rows: Sequence[Any]) -> Iterator[int]:
+    def collisions(self, decoded: Decoded) -> Iterator[int]:
         """Answer the rows in which ``{"a": {"b": 1}}`` and ``{"a.b": 2}`` meet: the last of them in the line wins, which a struct does not know."""
         for paths in self._collisions:
-            for number, values in enumerate(zip(*(_values(rows, path) for path in paths), strict=True)):
+            for number, values in enumerate(zip(*(self._values(decoded, path) for path in paths), strict=True)):
                 if sum(value is not UNSET and value is not None for value in values) > 1:
                     yield number
 
-    def attributes(self, rows: Sequence[Any], left: Mapping[str, list[Any]]) -> AnyArray:
+    def attributes(self, decoded: Decoded, left: Mapping[str, list[Any]]) -> AnyArray:
         """Answer the attributes of every row as a flat JSON object, but for the open members; null where there are none."""
         if self._flat is None:
-            return pa.nulls(len(rows), pa.string())
-        made = [*(_first_set(rows, paths) for paths in self._attributes.values()), *left.values()]
+            return pa.nulls(len(decoded.rows), pa.string())
+        made = [*(self._first_set(decoded, paths) for paths in self._attributes.values()), *left.values()]
         return objects_array(list(map(self._flat, *made)))
+
+    def filled(self, attributes: AnyArray) -> set[int]:
+        """Answer the rows of attributes in which a member may be an object with members: behind the name of one, which few objects in lists have."""
+        data = texts_bytes(attributes)
+        braces = np.flatnonzero(data == ord("{"))
+        opening = braces[(data[braces - 1] == ord(":")) & (data.take(braces + 1, mode="clip") != ord("}"))]
+        texts = data.tobytes() if len(opening) else b""
+        named_so = [at for at in opening.tolist() if texts[texts.rfind(b'"', 0, at - 2) + 1 : at - 2] in self._flat_names]
+        return set((np.searchsorted(text_starts(attributes), named_so, "right") - 1).tolist())
+
+    def _values(self, decoded: Decoded, path: str) -> list[Any]:
+        """Answer what a field holds in each row; where an object on the way is null, it is as if the object had no members."""
+        holder, _, last = path.rpartition(".")
+        return list(map(attrgetter(last), self._objects(decoded, holder)))
+
+    def _objects(self, decoded: Decoded, path: str) -> list[Any]:
+        """Answer the structs that stand at a path of each row, found once for all their fields."""
+        if not path:
+            return decoded.rows
+        if path not in decoded.objects:
+            blank = attrgetter(path)(self.blank)
+            decoded.objects[path] = [blank if one is None else one for one in self._values(decoded, path)]
+        return decoded.objects[path]
+
+    def _first_set(self, decoded: Decoded, paths: Sequence[str]) -> list[Any]:
+        """``{"a": {"b": 1}}`` and ``{"a.b": 1}`` are one attribute."""
+        *others, last = (self._values(decoded, path) for path in paths)
+        for values in reversed(others):
+            last = [other if value is UNSET else value for value, other in zip(last, values, strict=True)]
+        return last
+
+    def _picked(self, decoded: Decoded, place: _Place) -> list[Any]:
+        """Walk from the lists of a member; they are decoded, and their elements sorted by name, once for all paths through them."""
+        lists, first, *rest = decoded.lists, *place.steps
+        here = f"{place.at} {place.member}"
+        if here not in lists:
+            members = self._values(decoded, place.at) if place.at else [flat.get(place.member) for flat in decoded.open]
+            lists[here] = list(map(_decoded, members)) if place.at else members
+        if not isinstance(first, tuple):
+            return [pick(value, place.steps) if value is not None else None for value in lists[here]]
+        by_name = f"{here}[{first[0]}"
+        if by_name not in lists:
+            lists[by_name] = [named(value, first[0]) for value in lists[here]]
+        steps = tuple(rest)
+        return [pick(elements.get(first[1]), steps) for elements in lists[by_name]]
 
 
 def with_open(one: AnyArray, open_members: Sequence[Flat]) -> AnyArray:
@@ -160,22 +208,6 @@ def _take_out(rows: Sequence[Flat], name: str, known: Sequence[Any], found: Sequ
     for row, value, other in zip(rows, known, found, strict=True):
         if other is not None and value is None:
             del row[name]
-
-
-def _picked(decoded: Decoded, place: _Place) -> list[Any]:
-    """Walk from the lists of a member; they are decoded, and their elements sorted by name, once for all paths through them."""
-    lists, first, *rest = decoded.lists, *place.steps
-    here = f"{place.at} {place.member}"
-    if here not in lists:
-        members = _values(decoded.rows, place.at) if place.at else [flat.get(place.member) for flat in decoded.open]
-        lists[here] = list(map(_decoded, members)) if place.at else members
-    if not isinstance(first, tuple):
-        return [pick(value, place.steps) if value is not None else None for value in lists[here]]
-    by_name = f"{here}[{first[0]}"
-    if by_name not in lists:
-        lists[by_name] = [named(value, first[0]) for value in lists[here]]
-    steps = tuple(rest)
-    return [pick(elements.get(first[1]), steps) for elements in lists[by_name]]
 
 
 def _decoded(member: Any) -> Any:  # noqa: ANN401 - what a member holds
@@ -225,28 +257,3 @@ def _open_objects(node: Node, prefix: str, path: str = "", depth: int = 1) -> It
             yield f"{prefix}{name}.", f"{path}f{number}", depth + 1
         elif members is not None:
             yield from _open_objects(members, f"{prefix}{name}.", f"{path}f{number}.", depth + 1)
-
-
-def _values(rows: Sequence[Any], path: str, nothing: msgspec.UnsetType | None = UNSET) -> list[Any]:
-    """Answer what a field holds in each row; ``nothing`` where an object on the way is null."""
-    try:
-        return list(map(attrgetter(path), rows))
-    except AttributeError:
-        return [_reach(row, path, nothing) for row in rows]
-
-
-def _reach(row: object, path: str, nothing: msgspec.UnsetType | None) -> Any:  # noqa: ANN401 - what a member holds
-    *holders, last = path.split(".")
-    for holder in holders:
-        row = getattr(row, holder)
-        if row is None:
-            return nothing
-    return getattr(row, last)
-
-
-def _first_set(rows: Sequence[Any], paths: Sequence[str]) -> list[Any]:
-    """``{"a": {"b": 1}}`` and ``{"a.b": 1}`` are one attribute."""
-    *others, last = (_values(rows, path) for path in paths)
-    for values in reversed(others):
-        last = [other if value is UNSET else value for value, other in zip(last, values, strict=True)]
-    return last
