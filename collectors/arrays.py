@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     AnyArray: TypeAlias = pa.Array[Any]
@@ -17,6 +18,7 @@ else:
 Offsets: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int32]]"
 Numbers: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
 Bytes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.uint8]]"
+Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 FEW_SEWN: Final = 16
 """Values that are sewn in between others; with more of them it costs less to put all in order."""
@@ -71,6 +73,11 @@ def _bytes_at(texts: AnyArray, places: Offsets, ends: Offsets) -> Bytes:
         return np.zeros(len(texts), np.uint8)
     found = np.frombuffer(memoryview(data), np.uint8).take(places, mode="clip")
     return np.where(ends[1:] > ends[:-1], found, np.uint8(0))
+
+
+def matching(texts: AnyArray, pattern: str) -> Mask:
+    """Answer which texts match a pattern of RE2."""
+    return np.array(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def one_array(column: AnyChunked) -> AnyArray:

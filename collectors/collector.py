@@ -26,9 +26,7 @@ from collectors.envelopes.opened import KINDS, Opened, Sent, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
 from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
-from collectors.runs import with_others
 from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
-from collectors.unpack import unpacked
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.errors import DecodeError
@@ -279,9 +277,8 @@ class Collector:
     def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
         if not runs:
             return _Parsed({}, (), [])
-        runs = with_others(runs, lambda run: run.origin.format == DOCUMENTS, unpacked)
-        gathered = gather(runs)
-        joined = sum(map(len, runs)) - sum(map(len, gathered))
+        gathered, came_in = gather(runs)
+        joined = came_in - sum(map(len, gathered))
         within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)
         try:
             with self._parsing:
@@ -294,7 +291,7 @@ class Collector:
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
         beyond = {rule: len(lines) for rule, lines in within.dead}
-        counts = _collect_counts(sum(map(len, runs)) + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
+        counts = _collect_counts(came_in + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
         letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
         return _Parsed(
             tables,

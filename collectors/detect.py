@@ -14,11 +14,10 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import re2
 
 from collectors.alternatives import alternatives
-from collectors.arrays import AnyArray
+from collectors.arrays import AnyArray, Mask, matching
 from collectors.format import Format, FormatSet
 from collectors.lines import Origin
 from collectors.screen import Screen
@@ -110,22 +109,22 @@ class Detector:
         step = max(len(lines) // LOOKED_AT, 1)
         return Counter(self._find(order, str(text)) for text in lines[::step]).most_common(1)[0][0] if len(lines) else None
 
-    def _column_of(self, number: int | None, order: Sequence[int], lines: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _column_of(self, number: int | None, order: Sequence[int], lines: AnyArray) -> Mask:
         """Answer which lines are surely of a format."""
         if number is None:
             return ~self._screen(frozenset(range(len(self._asked)))).may_match(lines)
         if self._asked[number].rank < GENERAL:
             return self._of_one_alternative(self._asked[number], lines)
-        own = _matches(self._asked[number].line, lines)
+        own = matching(lines, self._asked[number].line)
         before = frozenset(other for other in range(len(self._asked)) if order[other] < order[number])
         return own & ~self._screen(before).may_match(lines)
 
-    def _of_one_alternative(self, one: Format, lines: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _of_one_alternative(self, one: Format, lines: AnyArray) -> Mask:
         """Answer which lines match the alternative of a format's pattern that most of a few lines do; where many do not, which match the pattern."""
         few = [str(text) for text in lines[:: max(len(lines) // LOOKED_AT, 1)]]
         counts = [sum(part.search(text) is not None for text in few) for part in alternatives(one.line)]
-        own = _matches(alternatives(one.line)[counts.index(max(counts))].pattern, lines)
-        return own if len(counts) == 1 or np.count_nonzero(~own) <= len(lines) * MAY_DIFFER else _matches(one.line, lines)
+        own = matching(lines, alternatives(one.line)[counts.index(max(counts))].pattern)
+        return own if len(counts) == 1 or np.count_nonzero(~own) <= len(lines) * MAY_DIFFER else matching(lines, one.line)
 
     def _screen(self, numbers: frozenset[int]) -> Screen:
         if numbers not in self._screens:
@@ -171,11 +170,6 @@ def _compiled(pattern: str) -> "re2._Regexp[str]":
     return re2.compile(pattern)
 
 
-def _matches(pattern: str, texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    found = pc.match_substring_regex(texts, pattern)
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
-
-
 def _why(one: Format, origin: Origin) -> str:
     if one.name == FALLBACK:
         return "no other format's pattern matches"
@@ -190,7 +184,7 @@ def explain(formats: FormatSet, line: str, log_group: str = "", key: str = "") -
     texts = pa.array([line], pa.string())
     asked = []
     for one in detector_of(formats).candidates(origin):
-        matches = bool(_matches(one.line, texts)[0])
+        matches = bool(matching(texts, one.line)[0])
         asked.append((one, matches, _why(one, origin) if matches else f"the line does not match {one.line}"))
         if matches:
             return asked

@@ -8,7 +8,6 @@ What is put together stands in one run of lines: a payload, or a piece of a file
 ``collectors.sources.tail_files`` and ``collectors.sources.open_events`` do, which hand over whole events.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,10 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray, first_bytes
+from collectors.arrays import AnyArray, Mask, first_bytes, matching
 from collectors.container_lines import Wrapped, may_be_wrapped, put_together, wrapped
 from collectors.lines import Lines
-from collectors.runs import marked
 from tailrace.clock import US_PER_S
 
 MAX_LINES: Final = 1_000
@@ -54,15 +52,10 @@ _TELLS_OF_AN_ERROR: Final = r"(?i)\b(?:error|exception|critical|fatal|severe|war
 _LAST: Final = r"^(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Exception|Warning|Interrupt|Exit|Failure|Iteration|Group)(?::.*)?$"
 
 
-def joined_runs(runs: Sequence[Lines]) -> list[Lines]:
-    """Answer the events of runs of lines, each by itself; that most runs have no lines that belong together is seen of all at once."""
-    if not runs:
-        return []
-    texts = pa.concat_arrays([run.text for run in runs])
-    may_go_on = may_be_wrapped(texts)
-    if _GOES_ON_FIRST[first_bytes(texts)].any():
-        may_go_on |= _matching(texts, _GOES_ON)
-    return [join_lines(run) if may else run for run, may in zip(runs, marked(runs, may_go_on), strict=True)]
+def may_go_on(texts: AnyArray) -> Mask:
+    """Answer which lines may belong to the one before, or be those of a container."""
+    may = may_be_wrapped(texts)
+    return may | matching(texts, _GOES_ON) if _GOES_ON_FIRST[first_bytes(texts)].any() else may
 
 
 def join_lines(lines: Lines) -> Lines:
@@ -99,7 +92,7 @@ def last_first(texts: AnyArray) -> int:
     return int(np.flatnonzero(~goes_on)[-1])
 
 
-def _belonging_in(texts: AnyArray, parts: Wrapped | None) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+def _belonging_in(texts: AnyArray, parts: Wrapped | None) -> Mask | None:
     """Find the lines that belong to the one before; those of containers: pieces of one line, and lines of one event, both of one stream."""
     if parts is None:
         return _belonging(texts)
@@ -109,44 +102,40 @@ def _belonging_in(texts: AnyArray, parts: Wrapped | None) -> "np.ndarray[tuple[i
     return goes_on & np.append(np.zeros(1, bool), stream[1:] == stream[:-1]) if goes_on.any() else None
 
 
-def _belonging(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+def _belonging(texts: AnyArray) -> Mask | None:
     """Find the lines that belong to the one before; ``None`` where there are none."""
     if not _GOES_ON_FIRST[first_bytes(texts)].any():
         return None
-    goes_on = _matching(texts, _GOES_ON)
+    goes_on = matching(texts, _GOES_ON)
     if not goes_on.any():
         return None
     goes_on |= _heads(texts, goes_on)
-    indented = goes_on & _matching(texts, r"^[ \t]")
-    behind = _after(indented & ~_matching(texts, _FRAME))
-    return goes_on | (behind & (_matching(texts, _AFTER_INDENTED) | _matching(texts, _LAST))) | _of_go(texts)
+    indented = goes_on & matching(texts, r"^[ \t]")
+    behind = _after(indented & ~matching(texts, _FRAME))
+    return goes_on | (behind & (matching(texts, _AFTER_INDENTED) | matching(texts, _LAST))) | _of_go(texts)
 
 
-def _of_go(texts: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _of_go(texts: AnyArray) -> Mask:
     """Find the calls of a trace of Go, each with its place behind it, and what stands before and behind the trace."""
-    routines, places = _matching(texts, r"^goroutine [0-9]+ \["), _matching(texts, _GO_PLACE)
+    routines, places = matching(texts, r"^goroutine [0-9]+ \["), matching(texts, _GO_PLACE)
     if not (routines.any() or places.any()):
         return routines
-    calls = np.append(places[1:], np.zeros(1, bool)) & _matching(texts, _GO_CALL)
-    before = np.append(routines[1:], np.zeros(1, bool)) & _matching(texts, _GO_SIGNAL)
-    return calls | before | (_after(places) & _matching(texts, _GO_EXIT))
+    calls = np.append(places[1:], np.zeros(1, bool)) & matching(texts, _GO_CALL)
+    before = np.append(routines[1:], np.zeros(1, bool)) & matching(texts, _GO_SIGNAL)
+    return calls | before | (_after(places) & matching(texts, _GO_EXIT))
 
 
-def _heads(texts: AnyArray, goes_on: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    heads = _matching(texts, _HEAD)
-    return heads & _after((_matching(texts, _TELLS_OF_AN_ERROR) & ~goes_on) | _matching(texts, _CHAIN)) if heads.any() else heads
+def _heads(texts: AnyArray, goes_on: Mask) -> Mask:
+    heads = matching(texts, _HEAD)
+    return heads & _after((matching(texts, _TELLS_OF_AN_ERROR) & ~goes_on) | matching(texts, _CHAIN)) if heads.any() else heads
 
 
-def _matching(texts: AnyArray, pattern: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    return np.array(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _after(mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _after(mask: Mask) -> Mask:
     """Mark what stands behind a marked line."""
     return np.append(np.zeros(1, bool), mask[:-1])
 
 
-def _soon(lines: Lines) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _soon(lines: Lines) -> Mask:
     """Mark lines that were written soon after the one before; where times are not known all are."""
     if lines.event_time.null_count:
         return np.ones(len(lines), bool)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray
+from collectors.arrays import AnyArray, Mask
 from collectors.attributes import json_objects
 from collectors.columns import CASTS, decoded, level_of_priority, severity_of_status, severity_of_threshold, to_severity, worded
 from collectors.format import COLUMN_TYPES, SPLIT_TYPES, Column, Format
@@ -42,7 +42,7 @@ class Rows:
     table: pa.Table
     joined: int
     types: Mapping[str, FieldType]
-    kept: "np.ndarray[tuple[int], np.dtype[np.bool_]] | None" = None
+    kept: Mask | None = None
     names: frozenset[str] = frozenset()
     """Names of the attributes that lines have."""
 

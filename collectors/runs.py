@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from collectors.arrays import Mask
 from collectors.lines import Lines, Origin
 
 
@@ -33,38 +34,36 @@ def take_lines(lines: Lines, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]
     )
 
 
-def merged(runs: Iterable[Lines]) -> list[Lines]:
-    """Put runs of one origin together, also those of several log streams of one group, in their order; the time of receipt is that of the first."""
+def grouped(runs: Iterable[Lines]) -> list[list[Lines]]:
+    """Part runs into groups that can be put together: those of one origin, also of several log streams of one group, in their order."""
     by_origin: dict[tuple[Origin, bool], list[Lines]] = {}
     for run in runs:
         by_origin.setdefault((replace(run.origin, log_stream=""), run.whole), []).append(run)
-    return [_one(group) for group in by_origin.values()]
+    return list(by_origin.values())
 
 
-def _one(group: list[Lines]) -> Lines:
+def together(group: Sequence[Lines]) -> Lines:
+    """Put the runs of a group together; the time of receipt is that of the first."""
     if len(group) == 1:
         return group[0]
     text: pa.StringArray = pa.concat_arrays([run.text for run in group])
     event_id: pa.StringArray = pa.concat_arrays([run.event_id for run in group])
     event_time: pa.TimestampArray = pa.concat_arrays([run.event_time for run in group])
     known = [run.known for run in group if run.known is not None]
-    together = pa.concat_tables(known, promote_options="default") if known else None
+    said = pa.concat_tables(known, promote_options="default") if known else None
     alike = all(run.origin == group[0].origin and run.log_stream is None for run in group)
     origin = group[0].origin if alike else replace(group[0].origin, log_stream="")
     streams: pa.StringArray | None = None if alike else pa.concat_arrays([log_streams(run) for run in group])
-    return replace(group[0], origin=origin, text=text, event_id=event_id, event_time=event_time, known=together, log_stream=streams)
+    return replace(group[0], origin=origin, text=text, event_id=event_id, event_time=event_time, known=said, log_stream=streams)
 
 
-def with_others(runs: Sequence[Lines], is_other: Callable[[Lines], bool], change: Callable[[Sequence[Lines]], Sequence[Lines]]) -> list[Lines]:
-    """Answer runs as ``change`` makes them of all that are no others, at a go; the others stay as they are, in their places."""
-    changed = iter(change([run for run in runs if not is_other(run)]))
-    return [run if is_other(run) else next(changed) for run in runs]
-
-
-def marked(runs: Sequence[Lines], mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[bool]:
-    """Answer for each run whether a line of it is marked; ``mask`` is of the lines of all runs, one after another."""
-    ends = np.cumsum([len(run) for run in runs]).tolist()
-    return [bool(mask[end - len(run) : end].any()) for run, end in zip(runs, ends, strict=True)]
+def changed(group: Sequence[Lines], lines: Lines, may: Mask, change: Callable[[Lines], Lines]) -> tuple[Sequence[Lines], Lines]:
+    """Change the runs of a group in which a line is marked, each by itself; ``lines`` is the group put together, ``may`` the mask of its lines. Answer the group and it put together again."""
+    if not may.any():
+        return group, lines
+    ends = np.cumsum([len(run) for run in group]).tolist()
+    group = [change(run) if may[end - len(run) : end].any() else run for run, end in zip(group, ends, strict=True)]
+    return group, together(group)
 
 
 def log_streams(lines: Lines) -> pa.StringArray:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
-from collectors.arrays import AnyArray
+from collectors.arrays import AnyArray, Mask
 
 LINES_A_RUN: Final = 64
 MAX_MEMORY: Final = 32 * 1024 * 1024
@@ -33,7 +33,7 @@ class Screen:
         options.never_capture = True
         self._pattern = re2.compile("(?m)" + "|".join(f"(?:{pattern})" for pattern in patterns), options)
 
-    def may_match(self, lines: AnyArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def may_match(self, lines: AnyArray) -> Mask:
         """Answer for each line whether it may match."""
         if self._nothing or self._blind:
             return np.full(len(lines), self._blind)

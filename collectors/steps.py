@@ -1,6 +1,6 @@
 """What happens to lines on their way to rows, in order.
 
-``gather`` puts the lines of one event together, payload by payload, so that it does not matter which payloads come at the same time, and then the runs of one origin. A step takes a
+``gather`` parts lines that hold many events and puts the lines of one event together, payload by payload, so that it does not matter which payloads come at the same time, and then the runs of one origin. A step takes a
 :class:`Batch` and answers the next one; the first makes rows of lines, the others change or check rows.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, Protocol, runtime_checkable
 import pyarrow as pa
 
 from collectors.health import Health, Reads
-from collectors.join import joined_runs
+from collectors.join import join_lines, may_go_on
 from collectors.known import completed
 from collectors.lines import Lines
 from collectors.meter import Meter
@@ -23,7 +23,8 @@ from collectors.rules.measure import measured
 from collectors.rules.route import route as routed
 from collectors.rules.rule_file import NO_RULES, Rules
 from collectors.rules.sample import sample as sampled
-from collectors.runs import merged, with_others
+from collectors.runs import changed, grouped, together
+from collectors.unpack import may_hold_many, unpack
 from tailrace.errors import StateError
 from tailrace.forms import arrow_schema
 
@@ -94,9 +95,24 @@ class Work:
     health: Health | None = None
 
 
-def gather(runs: Sequence[Lines]) -> list[Lines]:
-    """Put the lines of one event together, and then the runs of one origin."""
-    return merged(with_others(runs, lambda run: run.whole or run.origin.format == DOCUMENTS, joined_runs))
+def gather(runs: Sequence[Lines]) -> tuple[list[Lines], int]:
+    """Answer the lines of runs, put together by origin: each an event, of lines that hold many of them one each, and lines of one event as one. And how many there were before those were put together.
+
+    What lines are looked at for is looked for in all runs of an origin at once: most have nothing of it.
+    """
+    gathered = [_gathered(group) for group in grouped(runs)]
+    return [lines for lines, _ in gathered], sum(came_in for _, came_in in gathered)
+
+
+def _gathered(group: Sequence[Lines]) -> tuple[Lines, int]:
+    lines = together(group)
+    if lines.origin.format == DOCUMENTS:
+        return lines, len(lines)
+    group, lines = changed(group, lines, may_hold_many(lines.text), unpack)
+    came_in = len(lines)
+    if not lines.whole:
+        _, lines = changed(group, lines, may_go_on(lines.text), join_lines)
+    return lines, came_in
 
 
 Step = Callable[[Batch, Work], Batch]

@@ -4,40 +4,38 @@ What comes of a document is a document again, with one record, and with its reso
 the same whenever the line comes again. A document without records stays a line.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from collectors.arrays import AnyArray, Mask, bytes_at, first_bytes, matching
 from collectors.lines import Lines
 from collectors.readers.json_care import REFUSED
 from collectors.readers.otlp import records_of
-from collectors.runs import marked
 from tailrace.ids import position_event_id
 
 _DOCUMENT: Final = r'^\s*\{\s*"resource_?[lL]ogs"\s*:\s*\[\s*\{'
+_MAY_BEGIN: Final = np.isin(np.arange(256), np.frombuffer(b"{ \t\n\f\r\v", np.uint8))
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
-def unpacked(runs: Sequence[Lines]) -> list[Lines]:
-    """Answer the lines of runs, each with one event; that most runs hold no such document is seen of all at once."""
-    if not runs:
-        return []
-    found = pc.match_substring_regex(pa.concat_arrays([run.text for run in runs]), _DOCUMENT)
-    return [unpack(run) if may else run for run, may in zip(runs, marked(runs, np.asarray(found.to_numpy(zero_copy_only=False))), strict=True)]
+def may_hold_many(texts: AnyArray) -> Mask:
+    """Answer which lines may be such documents; their first bytes tell it of most."""
+    first = first_bytes(texts)
+    may = _MAY_BEGIN[first]
+    may[(first == ord("{")) & (bytes_at(texts, 1) == ord('"')) & (bytes_at(texts, 2) != ord("r"))] = False
+    return matching(texts, _DOCUMENT) if may.any() else may
 
 
 def unpack(lines: Lines) -> Lines:
     """Answer the lines, each with one event."""
-    found = pc.match_substring_regex(lines.text, _DOCUMENT)
-    if not len(lines) or not pc.any(found).as_py():
-        return lines
-    parts = {int(number): list(_records(str(lines.text[int(number)]))) for number in pc.indices_nonzero(found).to_numpy()}
+    numbers = np.flatnonzero(matching(lines.text, _DOCUMENT)).tolist()
+    parts = {number: list(_records(str(lines.text[number]))) for number in numbers}
     parts = {number: records for number, records in parts.items() if len(records) > 1}
     return _with_parts(lines, parts) if parts else lines
 

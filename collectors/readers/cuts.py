@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray, Bytes, text_starts, texts_bytes
+from collectors.arrays import AnyArray, Bytes, Mask, text_starts, texts_bytes
 
 csv_module.field_size_limit(2**31 - 1)
 """The module takes no field longer than 128 KiB if nobody says otherwise; it is only used on single lines here."""
@@ -136,7 +136,7 @@ def _looked_through(texts: Bytes, wanted: Iterable[bytes]) -> tuple[set[bytes], 
     return found, np.concatenate(quotes), doubled
 
 
-def _quoted_oddly(texts: Bytes, starts: Places, quotes: Places) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _quoted_oddly(texts: Bytes, starts: Places, quotes: Places) -> Mask:
     """Find the lines in which quotes do not stand around whole fields: the first, third, ... opens one, behind a blank or at the start, and the others close one, before a blank or at the end."""
     counts = np.diff(np.searchsorted(quotes, starts))
     odd = counts % 2 == 1

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
-from collectors.arrays import AnyArray, one_array, with_column
+from collectors.arrays import AnyArray, Mask, one_array, with_column
 from tailrace.schema import LOGS, FieldType
 
 _IPV6: Final = r"(?i:\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(?:[0-9a-f]{1,4}:){1,6}(?::[0-9a-f]{1,4}){1,6}\b|\b(?:[0-9a-f]{1,4}:){1,7}:)"
@@ -41,7 +41,6 @@ PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
 
 IP: Final = "ip"
 CARD: Final = "card"
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 SECRET_MEMBER: Final = r"(?i)(?:password|passwd|secret|api[_-]?key|access[_-]?token|authorization|private[_-]?key)"
 """Members of an object that are secret by their name; they go with ``token``."""

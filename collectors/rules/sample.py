@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import one_array
+from collectors.arrays import Mask, one_array
 from collectors.rules.conditions import Condition, matching
 
 _RANGE: Final = 2**64
@@ -44,7 +44,7 @@ def sample(rows: pa.Table, rules: tuple[Sampling, ...]) -> tuple[pa.Table, Mappi
     return (rows.filter(pa.array(kept)) if counts else rows), counts
 
 
-def _chosen(rows: pa.Table, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", keep: float) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _chosen(rows: pa.Table, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", keep: float) -> Mask:
     if keep <= 0:
         return np.zeros(len(numbers), bool)
     at = pa.array(numbers)

@@ -14,7 +14,7 @@ from collectors.collector import Collector
 from collectors.container_lines import may_be_wrapped
 from collectors.join import MAX_LINES, last_first
 from collectors.lines import Lines, Origin
-from collectors.runs import merged, slice_lines
+from collectors.runs import slice_lines, together
 from tailrace.clock import Clock
 
 HOLD_S: Final = 1.0
@@ -69,7 +69,7 @@ class OpenEvents:
         if run.whole or not len(run):
             return run
         before = held.pop(run.origin, None)
-        lines = merged([before.lines, run])[0] if before else run
+        lines = together([before.lines, run]) if before else run
         first = last_first(lines.text)
         if len(lines) - first >= MAX_LINES or len(held) >= MAX_HELD or not _may_go_on(lines):
             return lines

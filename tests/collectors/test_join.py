@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import join
-from collectors.arrays import first_bytes
+from collectors.arrays import first_bytes, matching
 from collectors.join import join_lines
 from collectors.lines import Lines
 from tests.collectors.readers.samples import lines_of
@@ -191,4 +191,4 @@ def test_a_run_is_looked_at_if_any_of_its_lines_may_go_on(byte: int) -> None:
         ";",
     )
     lines = pa.array([bytes([byte]).decode("latin-1") + end for end in ends])
-    assert join._matching(lines, join._GOES_ON).any() <= join._GOES_ON_FIRST[byte]
+    assert matching(lines, join._GOES_ON).any() <= join._GOES_ON_FIRST[byte]
