@@ -15,9 +15,9 @@ else:
     AnyArray = pa.Array
     AnyChunked = pa.ChunkedArray
 
-Offsets: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int32]]"
-Numbers: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
-Bytes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.uint8]]"
+Offsets: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
+Numbers: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
+Bytes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8]]
 Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 FEW_SEWN: Final = 16

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.arrays import AnyArray
+from collectors.hex_ids import whole_span_ids, whole_trace_ids
 from tailrace.ids import normal_span_id, normal_trace_id
 from tailrace.schema import SEVERITIES
 
@@ -143,6 +144,8 @@ def _address(text: str) -> str | None:
 
 def to_trace_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Bring trace ids to 32 hex digits; X-Ray's and those of load balancers (``Root=1-...``) as whole columns, others one by one."""
+    if (known := whole_trace_ids(texts)) is not None:
+        return known, None
     hexes = _hex(texts, _HEX32)
     if pc.any(hexes, min_count=0).as_py():
         return _mended(texts, texts, hexes, _trace_id)
@@ -159,6 +162,8 @@ def _trace_id(text: str) -> str | None:
 
 def to_span_id(texts: AnyArray) -> tuple[AnyArray, AnyArray | None]:
     """Bring span ids to 16 hex digits."""
+    if (known := whole_span_ids(texts)) is not None:
+        return known, None
     return _mended(texts, texts, _hex(texts, _HEX16), normal_span_id)
 
 

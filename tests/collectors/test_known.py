@@ -11,7 +11,7 @@ from collectors.collector import Collector
 from collectors.from_settings import work_with
 from collectors.known import by_event_id, known_of, known_table
 from collectors.lines import Lines, Origin
-from collectors.runs import merged
+from collectors.runs import grouped, together
 from collectors.steps import Work
 from firehose.delivery import MemoryStream
 from tailrace.clock import ManualClock
@@ -70,10 +70,10 @@ def test_events_that_are_whole_are_joined_to_no_other_and_others_keep_what_is_kn
 
 def test_runs_of_one_origin_are_put_together_with_all_that_is_known() -> None:
     first, second = lines(["a"], {"host_name": ["x"]}), lines(["b"], {"trace_id": ["t"]})
-    (one,) = merged([first, second])
+    one = together([first, second])
     assert one.known is not None
     assert one.known.num_rows == 2
-    assert len(merged([first, lines(["b"], {}, whole=False)])) == 2
+    assert len(grouped([first, lines(["b"], {}, whole=False)])) == 2
 
 
 def test_a_line_that_makes_a_parser_raise_is_replayed_with_what_is_known() -> None:
