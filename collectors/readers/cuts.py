@@ -129,7 +129,8 @@ def _looked_through(texts: Bytes, wanted: Iterable[bytes]) -> tuple[set[bytes], 
     for at in range(0, len(texts), BLOCK):
         block = texts[at : at + BLOCK]
         data, blanks = block.tobytes(), texts[at : at + BLOCK + 1] == _BLANK
-        found.update(byte for byte in wanted if byte in data)
+        has_control = bool((block < _BLANK).any())
+        found.update(byte for byte in wanted if (has_control or ord(byte) > _BLANK) and byte in data)
         doubled = doubled or bool((blanks[1:] & blanks[:-1]).any())
         if b'"' in data:
             quotes.append(np.flatnonzero(block == _QUOTE) + at)
