@@ -21,8 +21,8 @@ from firehose.batches import Batch, Limits
 from firehose.cursor import OutcomeRow
 from firehose.delivery import Count, Delivery
 from firehose.parts import by_hour, write_part
-from firehose.sinks.attribute_split import AttributeSplit
-from firehose.sinks.bulk_body import lines
+from firehose.sinks.opensearch.attribute_split import AttributeSplit
+from firehose.sinks.opensearch.body import lines
 from tailrace.clock import SystemClock
 from tailrace.errors import TransientError
 from tailrace.forms import arrow_schema

@@ -24,7 +24,8 @@ from collectors.from_settings import collector_from_settings
 from collectors.sources.s3_from_settings import notices_from_settings
 from collectors.sources.s3_notices import S3Notices
 from firehose.delivery import DeadLetter, DeliveryStream
-from firehose.sinks.amazon_firehose import AmazonFirehose, Boto3Records
+from firehose.sinks.amazon_firehose.calls import Boto3Records
+from firehose.sinks.amazon_firehose.stream import AmazonFirehose
 from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.errors import DecodeError, DeliveryError, SettingError, TransientError

@@ -21,21 +21,20 @@ from firehose.clerk import Clerk, Reports
 from firehose.cursor import Cursor, Outcome, SinkState, load
 from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter, Delivery
-from firehose.disk import Machine, Probe
+from firehose.disk import Machine
 from firehose.frame import NO_ROWS, START, Position, Totals
 from firehose.lock import held
 from firehose.recent_ids import RecentIds
 from firehose.remembered import Remembered
+from firehose.routes import LAKE
 from firehose.runner import Office, Runner
-from firehose.sinks.lake import NAME as LAKE
-from firehose.sinks.lake import LakeSink
+from firehose.sinks.registry import Parts, made_sinks
 from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import LedgerWriter, Progress
 from tailrace.schema import TableName
 from tailrace.settings import Settings
-from tailrace.stores import open_store
 from tailrace.stores.port import ObjectStore
 
 STOP_WITHIN_S: Final = 8.0
@@ -45,7 +44,7 @@ _PREFIX, _SUFFIX = "cursor-", ".bin"
 class LocalFirehose:
     """A spool, its sinks, the ledger and dead letters, in the folder ``settings.home``; a context manager.
 
-    ``sinks`` are by default the lake and, with ``opensearch_url``, OpenSearch. Raises :class:`tailrace.errors.StateError` where another process has the folder.
+    ``sinks`` are by default those that the settings ask for (``firehose.sinks.registry``): the lake, with ``opensearch_url`` OpenSearch, and others. Raises :class:`tailrace.errors.StateError` where another process has the folder.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class LocalFirehose:
         self.dead = DeadLetters(settings.dead_folder, probe=probe)
         with ExitStack() as stack:
             stack.enter_context(held(settings.spool_folder))
-            made = sinks if sinks is not None else default_sinks(settings, register, store, self.dead, clock, probe)
+            made = sinks if sinks is not None else made_sinks(Parts(settings, self.dead, clock, register, store, probe))
             states = self._states()
             self._spool = self._open_spool(states)
             stack.callback(self._spool.close)
@@ -274,17 +273,3 @@ class LocalFirehose:
 
     def _cursor_path(self, sink: str) -> Path:
         return self._settings.spool_folder / f"{_PREFIX}{sink}{_SUFFIX}"
-
-
-def default_sinks(
-    settings: Settings, register: AttributeRegister | None, store: ObjectStore | None, dead: DeadLetters, clock: Clock, probe: Probe
-) -> list[Sink]:
-    """Make the lake's sink and, where there is an address, that of OpenSearch."""
-    lake = LakeSink(store or open_store(settings), flush_after_s=settings.lake_flush_after_s, flush_bytes=settings.lake_flush_bytes, probe=probe)
-    if not settings.opensearch_url:
-        return [lake]
-    from firehose.sinks.opensearch import OpenSearchSink  # opensearch-py takes 190 ms to import
-    from tailrace import aws
-
-    transport = aws.opensearch(settings).transport
-    return [lake, OpenSearchSink(transport, register or AttributeRegister(settings.register_path), dead, clock, probe=probe)]

@@ -41,7 +41,7 @@ class Office:
     """What a runner reports to.
 
     ``bury`` writes a batch into dead letters (sink, batch, reason), ``reported`` answers the number of the last batch of a sink that is in the ledger,
-    ``moved`` is called when a sink has moved.
+    ``moved`` is called when a sink has moved, or has failed to.
     """
 
     bury: Callable[[str, Batch, str], None]
@@ -206,7 +206,6 @@ class Runner:
                 self._failed(str(error))
                 if self._stop.is_set():
                     return
-                self._office.moved()
                 self._stop.wait(FIRST_WAIT_S)
             else:
                 self.health = Health()
@@ -215,3 +214,4 @@ class Runner:
 
     def _failed(self, reason: str) -> None:
         self.health = Health(reason, self.health.failures + 1)
+        self._office.moved()  # who waits for all sinks that are up waits no longer for this one

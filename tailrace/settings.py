@@ -80,6 +80,13 @@ class Settings:
     firehose_streams: str = _setting(
         "", "prefix of the Amazon Data Firehose streams that the Lambda function delivers to: <prefix>-logs, -spans, -metrics, -dead"
     )
+    sink_firehose_streams: str = _setting(
+        "", "prefix of Amazon Data Firehose streams that the spool's rows go to as well: <prefix>-logs, -spans, -metrics; empty: none"
+    )
+    sink_kinesis_stream: str = _setting("", "Kinesis stream that the spool's rows go to as well; empty: none")
+    sink_sqs_url: str = _setting("", "address of an SQS queue that the spool's rows go to as well; empty: none")
+    sink_sns_topic: str = _setting("", "ARN of an SNS topic that the spool's rows go to as well; empty: none")
+    sink_stdout: bool = _setting(default=False, meaning="write the spool's rows to standard output as well, a line of JSON each")
     s3_queue_url: str = _setting("", "address of an SQS queue of S3 notifications, which `tailrace up` and `tailrace serve` read; empty: none")
     s3_queue_readers: int = _setting(4, "messages of that queue that are worked on side by side")
     s3_queue_max_receives: int = _setting(5, "times that a notification may come before an object that cannot be read is a dead letter")

@@ -15,7 +15,7 @@ from tailrace.errors import DeliveryError, UsageError
 OWN_GROUP: Final = re.compile(r"/aws/(lambda|kinesisfirehose|ecs|OpenSearchService/domains)/tailrace([-_/].*)?")
 STREAMS_SETTING: Final = "TAILRACE_FIREHOSE_STREAMS"
 TABLES: Final = ("logs", "spans", "metrics", "dead")
-"""What the streams of a prefix are called: ``firehose/sinks/amazon_firehose.py``."""
+"""What the streams of a prefix are called: ``firehose/sinks/amazon_firehose/stream.py``."""
 
 _ARN: Final = re.compile(r"arn:(?P<partition>[a-z-]+):(?P<service>kinesis|firehose|lambda|logs):(?P<region>[a-z0-9-]*):(?P<account>\d*):(?P<resource>.+)")
 

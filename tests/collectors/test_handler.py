@@ -17,7 +17,7 @@ from collectors.sources.s3_notices import S3Notices
 from collectors.sources.s3_objects import ObjectSource
 from collectors.steps import Work
 from firehose.delivery import Delivery, MemoryStream
-from firehose.sinks.amazon_firehose import AmazonFirehose
+from firehose.sinks.amazon_firehose.stream import AmazonFirehose
 from tailrace import aws
 from tailrace.clock import ManualClock
 from tailrace.errors import PermanentError, SettingError, TransientError

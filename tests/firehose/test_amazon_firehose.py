@@ -13,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firehose.delivery import DeadLetter, Delivery
-from firehose.sinks.amazon_firehose import (
-    MAX_CALL_BYTES,
-    MAX_CALL_RECORDS,
-    MAX_RECORD_BYTES,
-    MAX_TRIES,
-    AmazonFirehose,
-    Boto3Records,
-    calls,
-    pack,
-)
+from firehose.records import calls, pack
+from firehose.sinks.amazon_firehose.calls import LIMITS, Boto3Records
+from firehose.sinks.amazon_firehose.stream import MAX_TRIES, AmazonFirehose
 from tailrace import aws
 from tailrace.clock import ManualClock
 from tailrace.errors import PermanentError, TransientError
@@ -41,9 +34,9 @@ class FaultyFirehose:
         self._refuse_every, self._seen, self._faults = refuse_every, 0, list(faults)
 
     def put_records(self, stream: str, records: Sequence[bytes]) -> Sequence[int]:
-        assert 0 < len(records) <= MAX_CALL_RECORDS
-        assert sum(map(len, records)) <= MAX_CALL_BYTES
-        assert max(map(len, records)) <= MAX_RECORD_BYTES
+        assert 0 < len(records) <= LIMITS.call_records
+        assert sum(map(len, records)) <= LIMITS.call_bytes
+        assert max(map(len, records)) <= LIMITS.record_bytes
         self.calls += 1
         if self._faults:
             raise self._faults.pop()
@@ -90,8 +83,8 @@ def test_rows_are_packed_as_lines_of_json_without_nulls() -> None:
 
 def test_a_record_holds_one_event_hour() -> None:
     hours = [NOON, NOON + timedelta(minutes=59), NOON + timedelta(hours=1), NOON]
-    records, _ = pack("logs", logs(["a", "b", "c", "d"], event_time=hours))
-    assert [[row["message"] for row in documents([record])] for record in records] == [["a", "b", "d"], ["c"]]
+    records, _ = pack("logs", logs(["a", "b", "c", "d"], event_time=hours), LIMITS)
+    assert [[row["message"] for row in documents([record.data])] for record in records] == [["a", "b", "d"], ["c"]]
 
 
 @given(sizes=st.lists(st.integers(0, 3_000_000), max_size=12))
@@ -100,16 +93,16 @@ def test_no_call_and_no_record_is_too_large_and_every_row_arrives_once(sizes: li
     firehose(port).put(delivery(logs(["x" * size for size in sizes])))
     sent = [row["event_id"] for row in documents(port.streams["shop-logs"])]
     dead = {letter["id"] for letter in documents(port.streams["shop-dead"])}
-    assert sent == [str(n) for n, size in enumerate(sizes) if size < MAX_RECORD_BYTES - 200]
+    assert sent == [str(n) for n, size in enumerate(sizes) if size < LIMITS.record_bytes - 200]
     assert len(dead) == len(sizes) - len(sent)
 
 
-@given(sizes=st.lists(st.sampled_from([1, 1_000, 500_000, MAX_RECORD_BYTES]), max_size=60), few=st.booleans())
+@given(sizes=st.lists(st.sampled_from([1, 1_000, 500_000, LIMITS.record_bytes]), max_size=60), few=st.booleans())
 def test_calls_keep_order_and_limits(sizes: list[int], *, few: bool) -> None:
     records = [bytes(size) for size in sizes] + ([] if few else [b"x"] * 1_200)
-    cut = list(calls(records))
+    cut = [records[start:end] for start, end in calls(map(len, records), LIMITS)]
     assert [record for call in cut for record in call] == records
-    assert all(len(call) <= MAX_CALL_RECORDS and sum(map(len, call)) <= MAX_CALL_BYTES for call in cut)
+    assert all(len(call) <= LIMITS.call_records and sum(map(len, call)) <= LIMITS.call_bytes for call in cut)
 
 
 @pytest.mark.parametrize("refuse_every", [2, 3, 7])

@@ -18,7 +18,7 @@ from firehose.delivery import Count, DeadLetter, Delivery
 from firehose.disk import LocalDisk, Machine
 from firehose.frame import START, Position
 from firehose.parts import by_hour
-from firehose.sinks.lake import LakeSink
+from firehose.sinks.lake.sink import LakeSink
 from tailrace.clock import SystemClock
 from tailrace.errors import PermanentError, StateError, TransientError
 from tailrace.ledger import Hop, open_ledger

@@ -12,7 +12,7 @@ import pytest
 
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
-from firehose.sinks.bulk_answer import STORED, read_answer
+from firehose.sinks.opensearch.answer import STORED, read_answer
 from tailrace.clock import SystemClock
 from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister

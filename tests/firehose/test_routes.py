@@ -20,8 +20,8 @@ from firehose.delivery import Count, Delivery
 from firehose.frame import Totals, decode_tables, encode, frame_pieces
 from firehose.keeper.account import lake_rows
 from firehose.routes import Tier, only, withheld
-from firehose.sinks.lake import LakeSink
-from firehose.sinks.opensearch import OpenSearchSink
+from firehose.sinks.lake.sink import LakeSink
+from firehose.sinks.opensearch.sink import OpenSearchSink
 from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.errors import FileError, PermanentError, StateError

@@ -18,7 +18,8 @@ from collectors.collector import Collector
 from collectors.format_file import load_formats
 from collectors.from_settings import formats_from_settings, work_with
 from firehose.delivery import MemoryStream
-from firehose.sinks.amazon_firehose import pack
+from firehose.records import pack
+from firehose.sinks.amazon_firehose.calls import LIMITS
 from infra.packages import DATA, ROOT, build, size, without_tests
 from infra.packages import pack as packed
 from tailrace import aws
@@ -33,7 +34,8 @@ import base64, json, sys
 from collectors.collector import Collector
 from collectors.from_settings import formats_from_settings, work_with
 from firehose.delivery import MemoryStream
-from firehose.sinks.amazon_firehose import pack
+from firehose.records import pack
+from firehose.sinks.amazon_firehose.calls import LIMITS
 from tailrace.clock import ManualClock
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings
@@ -46,8 +48,8 @@ for payload in json.load(sys.stdin):
     collector.collect_payloads([base64.b64decode(payload)])
 for delivery in stream.deliveries:
     for name, rows in delivery.tables.items():
-        for record in pack(name, rows)[0]:
-            sys.stdout.buffer.write(record)
+        for record in pack(name, rows, LIMITS)[0]:
+            sys.stdout.buffer.write(record.data)
 """
 
 
@@ -105,7 +107,7 @@ def rows_of(payloads: list[bytes]) -> bytes:
     collector = Collector(stream, work_with(formats, register), register, ManualClock())
     for one in payloads:
         collector.collect_payloads([one])
-    return b"".join(record for delivery in stream.deliveries for name, rows in delivery.tables.items() for record in pack(name, rows)[0])
+    return b"".join(record.data for delivery in stream.deliveries for name, rows in delivery.tables.items() for record in pack(name, rows, LIMITS)[0])
 
 
 @pytest.fixture

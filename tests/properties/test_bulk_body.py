@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firehose.sinks.attribute_split import UNREADABLE, AttributeSplit
-from firehose.sinks.bulk_body import lines
+from firehose.sinks.opensearch.attribute_split import UNREADABLE, AttributeSplit
+from firehose.sinks.opensearch.body import lines
 from tailrace.schema import FieldType
 from tests.firehose.deliveries import NOON_US, table_of
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from firehose.sinks.attribute_split import AttributeSplit
-from firehose.sinks.bulk_body import lines
+from firehose.sinks.opensearch.attribute_split import AttributeSplit
+from firehose.sinks.opensearch.body import lines
 from queries.dsl.nodes import SourceFilter
 from queries.engines.documents import documents
 from queries.engines.lake import LakeEngine

@@ -27,10 +27,11 @@ from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
+from firehose.json_text import Texts
 from firehose.parts import event_times
-from firehose.sinks.attribute_split import AttributeSplit
-from firehose.sinks.bulk_answer import Verdict, read_answer, refusal
-from firehose.sinks.bulk_body import Texts, index_of, lines
+from firehose.sinks.opensearch.answer import Verdict, read_answer, refusal
+from firehose.sinks.opensearch.attribute_split import AttributeSplit
+from firehose.sinks.opensearch.body import index_of, lines
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister

@@ -5,36 +5,27 @@ a revision above 0 is ``index`` with external version = revision + 1, so a highe
 named after the day of the event time, clamped as the lake's partitions are.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
-
 import numpy as np
 import pyarrow as pa
 
-from firehose.columns import compute, one_array, text_bytes
+from firehose.columns import compute, one_array
+from firehose.json_text import Text, Texts, escaped, joined, member, numbers
 from firehose.parts import event_times
-from firehose.sinks.attribute_split import AttributeSplit
+from firehose.sinks.opensearch.attribute_split import AttributeSplit
 from tailrace.clock import US_PER_DAY
 from tailrace.forms import index_name
 from tailrace.lake import FIRST_HOUR_US, LAST_HOUR_US, partition_of
 from tailrace.schema import TABLES, Field, FieldType, TableName
 
-Texts = Any
-"""An Arrow array of strings."""
-
-Text = Texts | str
-
-_ESCAPES: Final[Mapping[int, str]] = {code: f"\\u{code:04x}" for code in range(32)} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
-
 
 def lines(name: TableName, rows: pa.Table, split: AttributeSplit) -> Texts:
     """Answer a text for each row: action, line feed, document, line feed."""
     table = rows.combine_chunks()
-    pieces: list[Text] = [*_action(name, table), '{"event_id":"', _escaped(one_array(table, "event_id")), '"']
+    pieces: list[Text] = [*_action(name, table), '{"event_id":"', escaped(one_array(table, "event_id")), '"']
     for field in TABLES[name].fields:
         if field.name != "event_id" and table.column(field.column).null_count < table.num_rows:
             pieces += _attributes(field, table, split) if field.type is FieldType.ATTRIBUTES else _field(field, table)
-    return _joined([*pieces, "}\n"])
+    return joined([*pieces, "}\n"])
 
 
 def index_of(name: TableName, event_time_us: int) -> str:
@@ -43,12 +34,12 @@ def index_of(name: TableName, event_time_us: int) -> str:
 
 
 def _action(name: TableName, table: pa.Table) -> list[Text]:
-    index, ids = _indices(name, table), _escaped(one_array(table, "event_id"))
+    index, ids = _indices(name, table), escaped(one_array(table, "event_id"))
     revisions = compute.fill_null(one_array(table, "revision"), 0)
     if not compute.any(compute.greater(revisions, 0)).as_py():
         return ['{"create":{"_index":"', index, '","_id":"', ids, '"}}\n']
     first = compute.less_equal(revisions, 0)
-    version = _joined([',"version":', compute.cast(compute.add(revisions, 1), pa.string()), ',"version_type":"external"}}\n'])
+    version = joined([',"version":', compute.cast(compute.add(revisions, 1), pa.string()), ',"version_type":"external"}}\n'])
     verb = compute.if_else(first, '{"create":{"_index":"', '{"index":{"_index":"')
     return [verb, index, '","_id":"', ids, '"', compute.if_else(first, "}}\n", version)]
 
@@ -63,24 +54,17 @@ def _indices(name: TableName, table: pa.Table) -> Text:
 def _field(field: Field, table: pa.Table) -> list[Text]:
     value = _value(field, one_array(table, field.column))
     quote = '"' if field.type in {FieldType.TIME, FieldType.KEYWORD, FieldType.TEXT, FieldType.IP, FieldType.STORED} else ""
-    return _pieces(f',"{field.name}":{quote}', value, quote)
-
-
-def _pieces(before: str, value: Texts, after: str) -> list[Text]:
-    """Answer the pieces of a field; rows where it is null have nothing of it."""
-    return [before, value, after] if not value.null_count else [compute.fill_null(_joined([before, value, after]), "")]
+    return member(f',"{field.name}":{quote}', value, quote)
 
 
 def _value(field: Field, column: Texts) -> Texts:
     match field.type:
         case FieldType.TIME:
-            return _joined([compute.replace_substring(compute.cast(_sane(column), pa.string()), " ", "T", max_replacements=1), "Z"])
-        case FieldType.DOUBLE:
-            return compute.cast(compute.if_else(compute.is_finite(column), column, None), pa.string())
-        case FieldType.LONG | FieldType.BOOLEAN:
-            return compute.cast(column, pa.string())
+            return joined([compute.replace_substring(compute.cast(_sane(column), pa.string()), " ", "T", max_replacements=1), "Z"])
+        case FieldType.DOUBLE | FieldType.LONG | FieldType.BOOLEAN:
+            return numbers(column)
         case _:
-            return _escaped(column)
+            return escaped(column)
 
 
 def _sane(times: Texts) -> Texts:
@@ -94,7 +78,7 @@ def _attributes(field: Field, table: pa.Table, split: AttributeSplit) -> list[Te
     pieces: list[Text] = []
     for name, texts in ((field.name, known), (f"{field.name}_other", other)):
         if texts is not None and texts.null_count < len(texts):
-            pieces += _pieces(f',"{name}":', _on_one_line(texts), "")
+            pieces += member(f',"{name}":', _on_one_line(texts), "")
     return pieces
 
 
@@ -103,18 +87,3 @@ def _on_one_line(texts: Texts) -> Texts:
     for feed in ("\n", "\r"):
         texts = compute.replace_substring(texts, feed, " ")
     return texts
-
-
-def _escaped(texts: Texts) -> Texts:
-    """Escape texts for JSON: only what occurs is replaced."""
-    offsets, data = text_bytes(texts)
-    data = data[offsets[0] : offsets[-1]]
-    special = data[(data < 32) | (data == 0x22) | (data == 0x5C)]
-    found = set(np.unique(special).tolist())
-    for code in [0x5C, *sorted(found - {0x5C})] if found else []:
-        texts = compute.replace_substring(texts, chr(code), _ESCAPES.get(code, "\\" + chr(code)))
-    return texts
-
-
-def _joined(pieces: list[Text]) -> Texts:
-    return compute.binary_join_element_wise(*pieces, "")

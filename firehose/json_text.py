@@ -1,0 +1,68 @@
+"""JSON written from columns: texts are joined and no object is made for a row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from firehose.columns import compute, one_array, text_bytes
+from tailrace.schema import TABLES, Field, FieldType, TableName
+
+Texts = Any
+"""An Arrow array of strings."""
+
+Text = Texts | str
+
+BARE: Final = frozenset({FieldType.DOUBLE, FieldType.LONG, FieldType.BOOLEAN})
+"""Types of fields whose values stand without quotes."""
+
+_ESCAPES: Final[Mapping[int, str]] = {code: f"\\u{code:04x}" for code in range(32)} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
+
+
+def json_lines(name: TableName, rows: pa.Table) -> Texts:
+    """Answer a line of JSON for each row, with its line feed: the lake's columns but for nulls, times as ``2026-11-24 10:00:00.123456``, which Hive's and OpenX's readers know.
+
+    Values that no JSON has, infinities and what is no number, are left out.
+    """
+    table = rows.combine_chunks()
+    pieces: list[Text] = ['{"event_id":"', escaped(one_array(table, "event_id")), '"']
+    for field in TABLES[name].fields:
+        if field.name != "event_id" and table.column(field.column).null_count < table.num_rows:
+            quote = "" if field.type in BARE else '"'
+            pieces += member(f',"{field.column}":{quote}', _value(field, one_array(table, field.column)), quote)
+    return joined([*pieces, "}\n"])
+
+
+def _value(field: Field, column: Texts) -> Texts:
+    if field.type is FieldType.TIME:
+        return compute.cast(column, pa.string())
+    return numbers(column) if field.type in BARE else escaped(column)
+
+
+def numbers(column: Texts) -> Texts:
+    """Write numbers and truth values."""
+    if pa.types.is_floating(column.type):
+        column = compute.if_else(compute.is_finite(column), column, None)
+    return compute.cast(column, pa.string())
+
+
+def member(before: str, value: Texts, after: str) -> list[Text]:
+    """Answer the pieces of a member; rows where it is null have nothing of it."""
+    return [before, value, after] if not value.null_count else [compute.fill_null(joined([before, value, after]), "")]
+
+
+def escaped(texts: Texts) -> Texts:
+    """Escape texts for JSON: only what occurs is replaced."""
+    offsets, data = text_bytes(texts)
+    data = data[offsets[0] : offsets[-1]]
+    special = data[(data < 32) | (data == 0x22) | (data == 0x5C)]
+    found = set(np.unique(special).tolist())
+    for code in [0x5C, *sorted(found - {0x5C})] if found else []:
+        texts = compute.replace_substring(texts, chr(code), _ESCAPES.get(code, "\\" + chr(code)))
+    return texts
+
+
+def joined(pieces: Sequence[Text]) -> Texts:
+    """Join pieces row by row; a row in which one is null is null."""
+    return compute.binary_join_element_wise(*pieces, "")

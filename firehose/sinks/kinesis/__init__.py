@@ -1,0 +1,1 @@
+"""Kinesis Data Streams: packed NDJSON by ``PutRecords``."""

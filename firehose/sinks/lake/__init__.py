@@ -1,0 +1,1 @@
+"""The lake: Parquet parts in an object store."""

@@ -1,0 +1,1 @@
+"""SNS: packed NDJSON by ``PublishBatch``."""

@@ -1,0 +1,1 @@
+"""SQS: packed NDJSON by ``SendMessageBatch``."""

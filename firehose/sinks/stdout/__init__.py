@@ -1,0 +1,1 @@
+"""Standard output: a line of JSON a row."""
