@@ -32,8 +32,8 @@ check: .venv/test ## format, lint, types, import rules, generated docs
 	$(BIN)/lint-imports
 	COLUMNS=80 $(BIN)/cog --check $(DOCS)
 
-soak: .venv/test ## the long runs: fuzzing, kills, differential tests
-	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q -m soak --timeout=7200
+soak: .venv/test ## the long runs: load with faults and kills for SECONDS (1800), fuzzing, differential tests
+	SECONDS=$(or $(SECONDS),1800) HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q -s -m soak --timeout=7200
 
 bench: .venv/test ## measure, and write docs/performance.md
 	$(BIN)/python -m benchmarks $(PART)

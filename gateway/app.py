@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway import firehose_endpoint, otlp, own
+from gateway import firehose_endpoint, otlp, own, rows
 from gateway.access import Access
 from gateway.answers import FIREHOSE_PATH, JsonResponse, error_answer, refused
 from gateway.opensearch import bulk, node, search
@@ -33,6 +33,7 @@ ROUTES: Final = (
     Route("/_index_template/{name}", node.index_template, methods=["GET"]),
     Route("/_tailrace/status", own.status, methods=["GET"]),
     Route("/_tailrace/payload", own.payload, methods=["POST"]),
+    Route("/_tailrace/rows", rows.rows, methods=["POST"]),
     Route("/_tailrace/flush", own.flush, methods=["POST"]),
     Route("/_tailrace/reparse", own.reparse, methods=["POST"]),
     Route("/_tailrace/dead", own.dead_list, methods=["GET"]),

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from collectors.collector import Collector
-from firehose.delivery import DeadLetter
+from firehose.delivery import DeadLetter, Delivery
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
@@ -15,6 +15,10 @@ from tailrace.fields import AttributeRegister
 
 class Flushes(Protocol):
     """A delivery stream that can be asked to hurry, and to deliver again what a sink had refused."""
+
+    def put(self, delivery: Delivery) -> None:
+        """Return when the delivery is durable; raises :class:`tailrace.errors.TransientError` where it can take nothing now."""
+        ...
 
     def replay(self, letter: DeadLetter) -> bool:
         """Deliver a sink's dead letter again; ``False`` where it is none of a sink's, and the collector's to read."""

@@ -18,7 +18,9 @@ from tailrace.errors import FileError, SettingError, nearest
 
 PREFIX: Final = "TAILRACE_"
 CONFIG_NAME: Final = "tailrace.toml"
-HIDDEN: Final = frozenset({"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "forward_shared_key", "hash_key"})
+HIDDEN: Final = frozenset(
+    {"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "forward_shared_key", "hash_key", "sink_tailrace_token"}
+)
 """Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
 
 
@@ -86,6 +88,8 @@ class Settings:
     sink_kinesis_stream: str = _setting("", "Kinesis stream that the spool's rows go to as well; empty: none")
     sink_sqs_url: str = _setting("", "address of an SQS queue that the spool's rows go to as well; empty: none")
     sink_sns_topic: str = _setting("", "ARN of an SNS topic that the spool's rows go to as well; empty: none")
+    sink_tailrace_url: str = _setting("", "address of the gateway of another Tailrace that the spool's rows go to as well; empty: none")
+    sink_tailrace_token: str = _setting("", "the token of that gateway, or ssm:/name or secretsmanager:name")
     sink_stdout: bool = _setting(default=False, meaning="write the spool's rows to standard output as well, a line of JSON each")
     s3_queue_url: str = _setting("", "address of an SQS queue of S3 notifications, which `tailrace up` and `tailrace serve` read; empty: none")
     s3_queue_readers: int = _setting(4, "messages of that queue that are worked on side by side")

@@ -88,6 +88,14 @@ def _sns(parts: Parts) -> Sink:
     return RecordSink("sns", TopicMessages(aws.client("sns", parts.settings), parts.settings.sink_sns_topic), parts.dead, parts.clock)
 
 
+def _tailrace(parts: Parts) -> Sink:
+    from firehose.sinks.tailrace.sink import Gateway, TailraceSink
+    from tailrace.secrets import secret
+
+    door = Gateway(parts.settings.sink_tailrace_url, secret(parts.settings.sink_tailrace_token, parts.settings))
+    return TailraceSink(door, parts.register or AttributeRegister(parts.settings.register_path), parts.dead, parts.clock)
+
+
 def _stdout(parts: Parts) -> Sink:
     from firehose.sinks.stdout.calls import OutputLines
 
@@ -102,6 +110,7 @@ SINKS: Final[Mapping[str, Entry]] = MappingProxyType(
         "kinesis": Entry(lambda settings: settings.sink_kinesis_stream, _kinesis),
         "sqs": Entry(lambda settings: settings.sink_sqs_url, _sqs),
         "sns": Entry(lambda settings: settings.sink_sns_topic, _sns),
+        "tailrace": Entry(lambda settings: settings.sink_tailrace_url, _tailrace),
         "stdout": Entry(lambda settings: settings.sink_stdout, _stdout),
     }
 )

@@ -21,11 +21,15 @@ from firehose.sinks.records import RecordSink
 from firehose.sinks.sns import calls as sns
 from firehose.sinks.sqs import calls as sqs
 from firehose.sinks.stdout import calls as stdout
+from firehose.sinks.tailrace.sink import TailraceSink
 from tailrace import aws
 from tailrace.clock import SystemClock
+from tailrace.errors import TransientError
 from tailrace.fields import AttributeRegister
+from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores.folder import FolderStore
+from tailrace.wire import decode
 from tests.firehose.deliveries import lake_column
 from tests.firehose.fake_opensearch import fake_opensearch
 
@@ -130,6 +134,45 @@ class Output(io.BytesIO):
 
 
 @dataclass
+class Door:
+    """The gateway of another Tailrace, which knows ids that come again."""
+
+    rows: list[str] = field(default_factory=list)
+    faults: int = 0
+    max_bytes: int = 1 << 30
+
+    def post(self, table: TableName, body: bytes) -> tuple[int, str]:
+        if self.faults:
+            self.faults -= 1
+            if self.faults % 2:
+                raise TransientError("no answer")
+            return 503, "the spool is full"
+        if len(body) > self.max_bytes:
+            return 413, "too long"
+        found, _ = decode(table, body)
+        assert {source for source, _ in found} == {"test:a"}
+        self.rows += [str(one) for _, rows in found for one in rows["event_id"].to_pylist()]
+        return 200, ""
+
+
+@dataclass
+class OtherTailrace:
+    home: Path
+    dead: DeadLetters
+    door: Door
+
+    @property
+    def sink(self) -> Sink:
+        return TailraceSink(self.door, AttributeRegister(self.home / "attributes.json"), self.dead, SystemClock())
+
+    def ids(self) -> list[str]:
+        return self.door.rows
+
+    def fail(self, times: int) -> None:
+        self.door.faults = times
+
+
+@dataclass
 class OfRecords:
     """A destination that takes records."""
 
@@ -209,6 +252,8 @@ def destination(name: str, home: Path, *, short: bool = False) -> Iterator[Any]:
         with fake_opensearch() as fake:
             fake.max_bytes = LONGEST if short else fake.max_bytes
             yield OpenSearch(home, dead, fake)
+    elif name == "tailrace":
+        yield OtherTailrace(home, dead, Door(max_bytes=LONGEST) if short else Door())
     else:
         service, port = _service(name)
         yield OfRecords(name, service, replace(port, limits=replace(port.limits, record_bytes=LONGEST)) if short else port, dead)

@@ -93,7 +93,7 @@ def test_what_was_on_its_way_when_the_process_ended_arrives_after_the_next_start
 def test_a_row_that_it_can_never_take_is_a_dead_letter_and_the_others_go_on(tmp_path: Path, name: str) -> None:
     with destination(name, tmp_path, short=True) as there:
         with open_stream(tmp_path, there.sink) as stream:
-            stream.put(delivery_of(table_of([{"event_id": "e-0"}, {"event_id": "long", "message": "x" * LONGEST}, {"event_id": "e-1"}])))
+            stream.put(delivery_of(table_of([{"event_id": "e-0"}, {"event_id": "long", "message": "x" * 2 * LONGEST}, {"event_id": "e-1"}])))
             assert everything_delivered(stream)
             (row,) = DeadLetters(tmp_path / "dead").rows(9)
             letter = DeadLetters(tmp_path / "dead").get(str(row["id"]))

@@ -1,0 +1,1 @@
+"""Another Tailrace: rows as they are, to its gateway."""

@@ -1,0 +1,117 @@
+"""An OpenSearch over HTTP for millions of numbered events: it keeps one bit an event, and fails as it is told to."""
+
+import json
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import numpy.typing as npt
+
+FAULTS = ("429", "503", "403", "refuse", "cut", "short", "garbage", "partial429", "slow", "hang")
+_ID = re.compile(rb'^\{"create":\{"_index":"[^"]*","_id":"e-(\d+)"\}\}$', re.MULTILINE)
+_CREATED, _THERE, _LATER = (
+    '{"create":{"status":201}}',
+    '{"create":{"status":409}}',
+    '{"create":{"status":429,"error":{"type":"t","reason":"rejected execution"}}}',
+)
+
+
+class BusyOpenSearch:
+    """``faults`` are used up one a request; ``twice`` counts documents that were stored over one that was there, which must not be."""
+
+    def __init__(self) -> None:
+        self.stored = np.zeros(1 << 20, np.bool_)
+        self.faults: deque[str] = deque()
+        self.lock = threading.Lock()
+        self.url = ""
+
+    def count(self) -> int:
+        """How many events are there."""
+        with self.lock:
+            return int(np.count_nonzero(self.stored))
+
+    def store(self, numbers: npt.NDArray[np.int64], *, part: bool) -> list[str]:
+        """Store events as ``create`` does; with ``part`` every other one is rejected for now. Answer the items."""
+        if len(numbers) and numbers.max() >= len(self.stored):
+            self.stored = np.concatenate([self.stored, np.zeros(max(len(self.stored), int(numbers.max())), np.bool_)])
+        items = []
+        for at, number in enumerate(numbers.tolist()):
+            if part and at % 2:
+                items.append(_LATER)
+                continue
+            items.append(_THERE if self.stored[number] else _CREATED)
+            self.stored[number] = True
+        return items
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients are killed."""
+
+
+@contextmanager
+def busy_opensearch() -> Iterator[BusyOpenSearch]:
+    """Run one."""
+    there = BusyOpenSearch()
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"there": there}))
+    there.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield there
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    there: BusyOpenSearch
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self._answer(200, '{"acknowledged":true}')
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        with self.there.lock:
+            fault = self.there.faults.popleft() if self.there.faults else ""
+        if fault.isdecimal():
+            self._answer(int(fault), json.dumps({"error": {"type": "told_to", "reason": fault}}))
+        elif fault == "refuse":
+            self.close_connection = True
+        elif fault == "hang":
+            time.sleep(3)
+            self.close_connection = True
+        else:
+            time.sleep(0.3 if fault == "slow" else 0)
+            self._bulk(np.array([int(one) for one in _ID.findall(body)], np.int64), fault)
+
+    def _bulk(self, numbers: npt.NDArray[np.int64], fault: str) -> None:
+        with self.there.lock:
+            items = self.there.store(numbers, part=fault == "partial429")
+        answer = f'{{"errors":true,"items":[{",".join(items[:-1] if fault == "short" else items)}]}}'
+        self._answer(200, "<html>" if fault == "garbage" else answer, cut=fault == "cut")
+
+    def _answer(self, status: int, answer: str, *, cut: bool = False) -> None:
+        data = answer.encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if cut else data)
+        if cut:
+            self.wfile.flush()
+            self.close_connection = True

@@ -1,0 +1,195 @@
+"""A process that forks children which put numbered events at a rate until they are killed. What was acknowledged is one byte a batch in ``acked``, as an upstream's checkpoint would be.
+
+One line of JSON on standard input a child; one on standard output when it is dead: how it ended, and the most memory it had.
+"""
+
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from firehose import LocalFirehose
+from firehose.delivery import Count, Delivery
+from firehose.disk import LocalDisk, LocalFile, Machine
+from firehose.keeper import Keeper
+from tailrace import aws  # noqa: F401 - imported once, before the forks
+from tailrace.clock import SystemClock
+from tailrace.errors import TransientError
+from tailrace.forms import arrow_schema
+from tests.firehose.deliveries import quick
+
+SPOOL_BYTES = 64 * 1024 * 1024
+DISK_FULL, DISK_FAILS = "disk-full", "disk-fails"
+"""Files in the home that say how the disk is just now."""
+
+
+@dataclass
+class Order:
+    """What a child shall do: put batches of ``rows`` at ``rate`` events a second (0: as fast as it can) until it is killed after ``seconds``; with ``finish``, deliver everything and end."""
+
+    home: str
+    url: str
+    at_us: int
+    rows: int = 500
+    rate: float = 0.0
+    seconds: float = 60.0
+    clock_off_s: float = 0.0
+    replay: int = 0
+    finish: bool = False
+
+
+class BadFile(LocalFile):
+    """A file of a disk that is full, or fails, while it is told so."""
+
+    def __init__(self, path: Path, flags: int, home: Path) -> None:
+        super().__init__(path, flags)
+        self._home = home
+
+    def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> None:
+        if (self._home / DISK_FULL).exists() and offset + sum(map(len, pieces)) > self.size():
+            data = b"".join(pieces)
+            super().write(offset, [data[: len(data) // 2]])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(offset, pieces)
+
+    def sync(self) -> None:
+        if (self._home / DISK_FAILS).exists():
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync()
+
+
+class BadDisk(LocalDisk):
+    """The disk of this machine, now and then full or failing."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def create(self, path: Path) -> BadFile:
+        if (self._home / DISK_FULL).exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return BadFile(path, os.O_CREAT | os.O_EXCL, self._home)
+
+    def open(self, path: Path) -> BadFile:
+        return BadFile(path, 0, self._home)
+
+
+class WrongClock(SystemClock):
+    """A clock that goes wrong by a constant."""
+
+    def __init__(self, off_s: float) -> None:
+        self._off_us = int(off_s * 1e6)
+
+    def now_us(self) -> int:
+        return super().now_us() + self._off_us
+
+
+def main() -> None:
+    """Fork a child for each line."""
+    for line in sys.stdin:
+        order = Order(**json.loads(line))
+        child = os.fork()
+        if not child:
+            _child(order)
+        status, rss_mb = _reap(child, order)
+        print(json.dumps({"status": status, "rss_mb": rss_mb}), flush=True)
+
+
+def _reap(child: int, order: Order) -> tuple[int, float]:
+    deadline = time.monotonic() + order.seconds
+    while time.monotonic() < deadline:
+        pid, status, usage = os.wait4(child, os.WNOHANG)
+        if pid:
+            return status, usage.ru_maxrss / 1024
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    return status, usage.ru_maxrss / 1024
+
+
+def _child(order: Order) -> None:
+    code = 1
+    try:
+        _load(order, Path(order.home))
+        code = 0
+    except BaseException:  # noqa: BLE001 - the child of a fork must not return
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _load(order: Order, home: Path) -> None:
+    settings, clock = quick(home, opensearch_url=order.url, spool_max_bytes=SPOOL_BYTES, lake_flush_after_s=0.5), WrongClock(order.clock_off_s)
+    machine = Machine(disk=BadDisk(home), segment_bytes=8 * 1024 * 1024, remembered_ids=1_000_000)
+    with LocalFirehose(settings, clock, machine=machine) as stream:
+        keeper = Keeper(settings, clock, merge_after_s=1.0, grace_s=0.0)
+        if order.finish:
+            assert stream.flush(order.seconds / 2), stream.status()
+            keeper.round(force=True)
+            keeper.round()
+            return
+        threading.Thread(target=_keep, args=(keeper,), daemon=True).start()
+        acked = os.open(home / "acked", os.O_CREAT | os.O_RDWR | os.O_APPEND)
+        done = os.fstat(acked).st_size
+        for number in range(max(done - order.replay, 0), done):
+            _put(stream, batch(number, order))
+        for number in _paced(done, order):
+            _put(stream, batch(number, order))
+            os.write(acked, b".")
+
+
+def _paced(first: int, order: Order) -> Iterator[int]:
+    """Count on from a number at the rate that is asked for."""
+    began = time.monotonic()
+    for number in range(first, 1 << 40):
+        due = began + (number - first) * order.rows / order.rate if order.rate else 0.0
+        time.sleep(max(due - time.monotonic(), 0.0))
+        yield number
+
+
+def _put(stream: LocalFirehose, delivery: Delivery) -> None:
+    """Put as an upstream does that is told to wait: again and again."""
+    while True:
+        try:
+            stream.put(delivery)
+        except TransientError:
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _keep(keeper: Keeper) -> None:
+    while True:
+        keeper.round()
+        time.sleep(0.5)
+
+
+def batch(number: int, order: Order) -> Delivery:
+    """The delivery of a number: the same whenever it is asked for."""
+    first, rows = number * order.rows, order.rows
+    numbers = range(first, first + rows)
+    made: dict[str, Any] = {
+        "event_id": pa.array([f"e-{n}" for n in numbers]),
+        "revision": pa.array([0] * rows),
+        "event_time": pa.array([order.at_us + n * 1_000 for n in numbers], pa.timestamp("us")),
+        "observed_time": pa.array([order.at_us] * rows, pa.timestamp("us")),
+        "message": pa.array([f"payment {n} of customer {n % 9_973} took {n % 997} ms" for n in numbers]),
+        "attributes": pa.array([f'{{"order":"o-{n}","items":{n % 7},"price":{n % 100}.5}}' for n in numbers]),
+    }
+    schema = arrow_schema("logs")
+    table = pa.table([made[field.name].cast(field.type) if field.name in made else pa.nulls(rows, field.type) for field in schema], schema=schema)
+    counts = (Count("decode", "payloads", 1, 1), Count("collect", "events", rows, rows))
+    return Delivery(f"soak:{number % 5}", order.at_us, {"logs": table}, counts)
+
+
+if __name__ == "__main__":
+    main()
