@@ -23,6 +23,7 @@ from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter, Delivery
 from firehose.disk import Machine
 from firehose.frame import NO_ROWS, START, Position, Totals
+from firehose.home_format import bring_up
 from firehose.lock import held
 from firehose.recent_ids import RecentIds
 from firehose.remembered import Remembered
@@ -64,6 +65,7 @@ class LocalFirehose:
         self.dead = DeadLetters(settings.dead_folder, probe=probe)
         with ExitStack() as stack:
             stack.enter_context(held(settings.spool_folder))
+            bring_up(settings.home)
             made = sinks if sinks is not None else made_sinks(Parts(settings, self.dead, clock, register, store, probe))
             states = self._states()
             self._spool = self._open_spool(states)

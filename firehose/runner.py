@@ -100,7 +100,7 @@ class Runner:
                 self._step()
                 failed_s = FIRST_WAIT_S
             except Exception as error:  # noqa: BLE001 - the thread of a sink never ends by an error: its disk may be full for a while
-                _log.exception("sink %s", self.sink.name)
+                _log.error("sink %s: %s", self.sink.name, error, exc_info=not isinstance(error, OSError))
                 self._failed(str(error) or type(error).__name__)
                 self._stop.wait(failed_s)
                 failed_s = min(2 * failed_s, LONGEST_WAIT_S)
