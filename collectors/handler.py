@@ -4,6 +4,8 @@ Handler path: ``collectors.handler.lambda_handler``. A subscription's call fails
 is delivered together; where that fails the answer names its first record (``ReportBatchItemFailures`` must be on in the event source mapping), and Lambda sends it
 and those after it again. What was delivered already then comes again: at least once, with the same event ids.
 
+Amazon Data Firehose may call it to transform records (``collectors.transformation``): a subscription straight into Firehose, whose rows it takes back.
+
 Notifications of S3 come directly, by SNS, by EventBridge or by a queue, and the objects that they name are read. Of a queue's batch the answer names the messages that must come again (the same
 setting); for the others the call fails where trying again may help, and what cannot be read is a dead letter.
 
@@ -13,7 +15,7 @@ In Lambda the formats are read and the client is made when the module is importe
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from collectors.collector import Collector, Summary
@@ -23,9 +25,11 @@ from collectors.envelopes.tolerant_json import as_text
 from collectors.from_settings import collector_from_settings
 from collectors.sources.s3_from_settings import notices_from_settings
 from collectors.sources.s3_notices import S3Notices
+from collectors.transformation import Held, Transformation, is_transformation
 from firehose.delivery import DeadLetter, DeliveryStream
 from firehose.sinks.amazon_firehose.calls import Boto3Records
 from firehose.sinks.amazon_firehose.stream import AmazonFirehose
+from firehose.sinks.kinesis.calls import StreamRecords
 from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.errors import DecodeError, DeliveryError, SettingError, TransientError
@@ -48,8 +52,9 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
 def _handler() -> "Handler":
     settings = load().settings
     register, clock = AttributeRegister(), SystemClock()  # what the register learns are types of this container, which has no disk to keep them on
-    collector = collector_from_settings(settings, stream_from_settings(settings), register, clock, keeps=False)
-    return Handler(collector, notices_from_settings(settings, collector, clock, patience_s=0))
+    held = Held(stream_from_settings(settings))
+    collector = collector_from_settings(settings, held, register, clock, keeps=False)
+    return Handler(collector, notices_from_settings(settings, collector, clock, patience_s=0), Transformation(collector, held, partial(put_again, settings)))
 
 
 def stream_from_settings(settings: Settings) -> DeliveryStream:
@@ -59,15 +64,26 @@ def stream_from_settings(settings: Settings) -> DeliveryStream:
     return AmazonFirehose(Boto3Records(aws.client("firehose", settings)), settings.firehose_streams)
 
 
+def put_again(settings: Settings, event: Mapping[str, Any], records: Sequence[bytes]) -> None:
+    """Put records into the stream that Firehose reads: its own, or the Kinesis stream before it."""
+    if arn := event.get("sourceKinesisStreamArn"):
+        AmazonFirehose(StreamRecords(aws.client("kinesis", settings)), "").send(str(arn).rpartition("/")[2], records)
+    else:
+        AmazonFirehose(Boto3Records(aws.client("firehose", settings)), "").send(str(event["deliveryStreamArn"]).rpartition("/")[2], records)
+
+
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Collects events with a collector, and the objects that notifications name."""
+    """Collects events with a collector, and the objects that notifications name; transforms records of Firehose."""
 
     collector: Collector
     notices: S3Notices
+    transform: Transformation
 
     def __call__(self, event: object) -> dict[str, Any]:
         """Answer what became of an event, and the records to send again."""
+        if isinstance(event, dict) and is_transformation(event):
+            return self.transform(event)
         if messages := queue_messages(event):
             return self._queue(messages)
         if is_notification(event):

@@ -16,6 +16,7 @@ from collectors.lines import Lines
 from collectors.sources.s3_notices import S3Notices
 from collectors.sources.s3_objects import ObjectSource
 from collectors.steps import Work
+from collectors.transformation import Held, Transformation
 from firehose.delivery import Delivery, MemoryStream
 from firehose.sinks.amazon_firehose.stream import AmazonFirehose
 from tailrace import aws
@@ -55,8 +56,10 @@ class FailingAt(MemoryStream):
 
 def handler(stream: MemoryStream, objects: MemoryRanges | None = None) -> Handler:
     clock = ManualClock()
-    collector = Collector(stream, Work(Rows), AttributeRegister(), clock)
-    return Handler(collector, S3Notices(collector, ObjectSource(collector, clock, objects or MemoryRanges(), patience_s=0), 3))
+    held = Held(stream)
+    collector = Collector(held, Work(Rows), AttributeRegister(), clock)
+    transform = Transformation(collector, held, lambda _event, _records: None)
+    return Handler(collector, S3Notices(collector, ObjectSource(collector, clock, objects or MemoryRanges(), patience_s=0), 3), transform)
 
 
 def data(message: str) -> str:

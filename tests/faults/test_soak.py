@@ -55,7 +55,7 @@ class Report:
     lost: int = 0
     doubled_in_lake: int = 0
     missing_in_opensearch: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
     rss_mb: list[float] = field(default_factory=list)
     duplicates_counted: int = 0
 
@@ -142,7 +142,7 @@ def soak(home: Path, seconds: float, *, seed: int = 1) -> Report:
                 status, rss = children.run(rate=report.rate, seconds=min(max(life, 0.05), left), clock_off_s=wrong, replay=chance.choice((0, 0, 5)))
                 assert status == 9, f"a child ended by itself: {status}"
                 report.kills, report.rss_mb = report.kills + 1, [*report.rss_mb, round(rss, 1)]
-        report.faults = faults.made
+        report.faults = dict(faults.made)
         status, _ = children.run(finish=True, seconds=240.0)
         assert status == 0
         _look(home, there, children.acknowledged, report)

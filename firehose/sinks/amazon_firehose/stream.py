@@ -46,10 +46,11 @@ class AmazonFirehose:
         for table, rows in delivery.tables.items():
             records, oversized = pack(table, rows, LIMITS)
             dead += [DeadLetter("document", too_long(len(one.data), LIMITS), one.data, {"table": table}) for one in oversized]
-            self._send(f"{self.prefix}-{table}", [record.data for record in records])
-        self._send(f"{self.prefix}-dead", [record for letter in dead for record in letter_records(letter, delivery)])
+            self.send(f"{self.prefix}-{table}", [record.data for record in records])
+        self.send(f"{self.prefix}-dead", [record for letter in dead for record in letter_records(letter, delivery)])
 
-    def _send(self, stream: str, records: Sequence[bytes]) -> None:
+    def send(self, stream: str, records: Sequence[bytes]) -> None:
+        """Send records to a stream by its name; raises :class:`TransientError` where it goes on to refuse some."""
         for start, end in calls(map(len, records), LIMITS):
             self._send_call(stream, records[start:end])
 

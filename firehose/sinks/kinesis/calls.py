@@ -39,6 +39,17 @@ class KinesisRecords:
         return [Refusal(index, f"{code}: {message}") for index, code, message in told if code]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamRecords:
+    """The call with the stream's name in it, as ``firehose.sinks.amazon_firehose`` knows it."""
+
+    client: "KinesisClient"
+
+    def put_records(self, stream: str, records: Sequence[bytes]) -> Sequence[int]:
+        """Send records; answer the places of those that were refused."""
+        return [one.index for one in KinesisRecords(self.client, stream).put_records("logs", records)]
+
+
 def partition_key(record: bytes) -> str:
     """Answer a record's partition key."""
     return hashlib.blake2b(record, digest_size=KEY_BYTES).hexdigest()
