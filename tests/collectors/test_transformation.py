@@ -101,7 +101,7 @@ def test_metrics_go_to_their_own_stream() -> None:
     assert [one["result"] for one in answer["records"]] == ["Ok"]
     (delivery,) = others.deliveries
     assert set(delivery.tables) == {"metrics"}
-    assert "duration" in " ".join(delivery.tables["metrics"]["metric_name"].to_pylist()).lower()
+    assert "duration" in str(delivery.tables["metrics"]["metric_name"].to_pylist()).lower()
 
 
 def test_a_row_that_fits_into_no_record_goes_where_it_is_made_a_dead_letter() -> None:
