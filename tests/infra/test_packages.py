@@ -82,7 +82,15 @@ def test_it_is_smaller_than_150_mb_and_has_no_engine_and_no_tests(bundle: Path) 
     assert {"collectors", "firehose", "tailrace", "pyarrow", "botocore"} <= tops
     assert not (bundle / "firehose" / "spool.py").exists()
     assert not [path for path in bundle.rglob("*") if path.name in {"tests", "include"} or path.suffix in {".pyi", ".h", ".pyx", ".a"}]
-    assert {path.name for path in (bundle / "botocore" / "data").iterdir() if path.is_dir()} == {"firehose", "kinesis", "s3", "secretsmanager", "sqs", "ssm", "sts"}
+    assert {path.name for path in (bundle / "botocore" / "data").iterdir() if path.is_dir()} == {
+        "firehose",
+        "kinesis",
+        "s3",
+        "secretsmanager",
+        "sqs",
+        "ssm",
+        "sts",
+    }
     assert not list(bundle.rglob("*flight*.so*")) + list(bundle.rglob("*substrait*.so*"))
 
 
