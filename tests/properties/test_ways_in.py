@@ -20,6 +20,7 @@ from collectors.lines import Origin
 from collectors.sources.s3_notices import S3Notices
 from collectors.sources.s3_objects import ObjectSource
 from collectors.sources.text_lines import EMPTY_RULE, runs
+from collectors.transformation import Held, Transformation
 from firehose.delivery import Delivery, MemoryStream
 from tailrace.clock import ManualClock
 from tailrace.fields import AttributeRegister
@@ -154,7 +155,8 @@ def test_a_mutated_file_is_rows_and_counted_empty_lines(seed: bytes, changes: Se
 
 def handler(sut: Collector) -> Handler:
     objects = MemoryRanges({"a.log": b"one\ntwo\n", "b.gz": gzip.compress(b"three\n")[:-2]})
-    return Handler(sut, S3Notices(sut, ObjectSource(sut, ManualClock(), objects, patience_s=0), 3))
+    transform = Transformation(sut, Held(MemoryStream()), lambda _event, _records: None)
+    return Handler(sut, S3Notices(sut, ObjectSource(sut, ManualClock(), objects, patience_s=0), 3), transform)
 
 
 def s3_record(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
