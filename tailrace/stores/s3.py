@@ -59,21 +59,23 @@ class S3Store:
     def put(self, key: str, data: bytes) -> None:
         """Write an object whole."""
         try:
-            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data)
+            answer = self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data)
         except (ClientError, BotoCoreError) as error:
             raise self._failed(error) from error
+        self._check(key, answer)
 
     def put_if(self, key: str, data: bytes, tag: str | None) -> bool:
         """Write an object if it still has that ETag (``None``: if there is none); answer whether it was written."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         try:
-            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data, **condition)
+            answer = self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data, **condition)
         except ClientError as error:
             if _code(error) in _CHANGED:
                 return False
             raise self._failed(error) from error
         except BotoCoreError as error:
             raise self._failed(error) from error
+        self._check(key, answer)
         return True
 
     def delete(self, key: str) -> None:
@@ -97,6 +99,11 @@ class S3Store:
 
     def _key(self, key: str) -> str:
         return self._prefix + checked_key(key)
+
+    def _check(self, key: str, answer: Any) -> None:  # noqa: ANN401 - boto3's answer
+        """Refuse an answer that does not come from who stored the object: it would name its ETag."""
+        if not answer.get("ETag"):
+            raise TransientError(f"s3://{self._bucket}/{self._prefix}{key}: answered {answer['ResponseMetadata']['HTTPStatusCode']} without an ETag")
 
     def _failed(self, error: Exception) -> TransientError:
         return TransientError(f"s3://{self._bucket}/{self._prefix}: {error}")
