@@ -61,6 +61,11 @@ class Clerk:
         found = self._progress.get("spool", Progress())
         return Position(found.segment, found.offset)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def reported(self, sink: str) -> int:
         """Answer the number of the last batch of a sink that is in the ledger."""
         return self._progress.get(sink, Progress()).number
