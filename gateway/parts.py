@@ -11,6 +11,7 @@ from firehose.delivery import DeadLetter
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
+from tailrace.ledger import Hop
 
 
 class Flushes(Protocol):
@@ -66,6 +67,8 @@ class Parts:
     status: Callable[[], Mapping[str, Any]]
     parse_health: Callable[[], Mapping[str, Any]] = dict
     reparse: Reparses | None = None
+    hops: Callable[[], Sequence[Hop]] = tuple
+    """The sums of the ledger; raises :class:`tailrace.errors.StateError` where it cannot be read."""
 
     @staticmethod
     def of(request: Request) -> "Parts":
