@@ -16,8 +16,8 @@ NEARLY_FULL: Final = 0.9
 FAILING_AFTER_S: Final = 60.0
 """A sink that fails for so long is told of; a shorter time is what a restart of OpenSearch takes."""
 
-REFUSED_WITHIN_S: Final = 60.0
-"""A put that was refused makes the gateway ill for so long, unless a later one is taken: then whoever was sent elsewhere for it may try again."""
+REFUSED_WITHIN_S: Final = 90.0
+"""A put that was refused makes the gateway ill for so long, unless a later one is taken: then whoever was sent elsewhere for it may try again. The gateway's own metrics try once a minute."""
 
 HEARTBEATS_FAILED: Final = 3
 

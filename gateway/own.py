@@ -3,7 +3,7 @@
 The dashboard, the alert engine and the consumers reach the write path here, so that the two paths never import each other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +16,8 @@ from gateway.answers import JsonResponse, refused
 from gateway.parts import Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
 from tailrace.clock import US_PER_HOUR
-from tailrace.errors import RequestError, StateError, nearest
+from tailrace.errors import RequestError, nearest
 from tailrace.lake import LAST_HOUR_US
-from tailrace.ledger import Hop
 
 KINDS: Final = ("cloudwatch", "xray")
 MAX_LISTED: Final = 1_000
@@ -122,11 +121,7 @@ def _status(parts: Parts) -> dict[str, Any]:
 
 
 def _metrics(parts: Parts) -> bytes:
-    try:
-        hops: Sequence[Hop] | None = parts.hops()
-    except StateError:
-        hops = None
-    return telemetry.page(parts.status(), hops)
+    return telemetry.page(parts.status(), parts.sums())
 
 
 def _code(status: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ from collectors.collector import Collector
 from firehose.delivery import DeadLetter
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
+from tailrace.errors import StateError
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import Hop
 
@@ -77,6 +78,13 @@ class Parts:
         if not isinstance(parts, Parts):
             raise TypeError("the application was made without its parts")
         return parts
+
+    def sums(self) -> Sequence[Hop] | None:
+        """Answer the sums of the ledger; ``None`` where it cannot be read."""
+        try:
+            return self.hops()
+        except StateError:
+            return None
 
     def stream_exists(self, name: str) -> bool:
         """Whether any row was ever written to a stream of that name."""

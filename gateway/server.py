@@ -25,6 +25,7 @@ from gateway.access import check_binding
 from gateway.app import create_app
 from gateway.health import Limits, judged
 from gateway.heartbeat import heartbeat_from_settings, read_beats
+from gateway.own_metrics import own_metrics
 from gateway.parts import Parts, Reparses
 from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
@@ -106,7 +107,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
 def serve(settings: Settings, *, xray: bool = True) -> None:
     """Run the gateway until it is told to stop."""
     check_binding(settings.gateway_host, settings.gateway_token)
-    with open_node(settings, xray=xray) as node, _beating(settings, node.parts):
+    with open_node(settings, xray=xray) as node, _beating(settings, node.parts), _measuring(settings, node.parts):
         config = uvicorn.Config(
             create_app(node.parts, settings.gateway_token, secret(settings.firehose_access_key, settings)),
             host=settings.gateway_host,
@@ -126,6 +127,10 @@ def _beating(settings: Settings, parts: Parts) -> AbstractContextManager[object]
     """Answer the heartbeat of a gateway that runs alone; below ``tailrace up`` it is that one's."""
     heartbeat = heartbeat_from_settings(settings, parts.clock, lambda: "the gateway is ill" if parts.status()["status"] == "ill" else "")
     return heartbeat or nullcontext()
+
+
+def _measuring(settings: Settings, parts: Parts) -> AbstractContextManager[object]:
+    return own_metrics(parts, settings.own_metrics_every_s) if settings.own_metrics_every_s > 0 else nullcontext()
 
 
 def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, register: AttributeRegister, clock: Clock) -> Reparses:

@@ -52,6 +52,7 @@ METRICS: Final = (
     Metric("tailrace_threads", "gauge", "threads of the process"),
     Metric("tailrace_spool_bytes", "gauge", "bytes of the spool on disk"),
     Metric("tailrace_spool_limit_bytes", "gauge", "bytes at which it refuses more: the setting spool_max_bytes"),
+    Metric("tailrace_spool_used_ratio", "gauge", "the part of them that is used, 0 to 1"),
     Metric("tailrace_spool_segments", "gauge", "its files"),
     Metric("tailrace_spool_rows_total", "counter", "rows that it ever took, also before a restart"),
     Metric("tailrace_spool_waiting_rows", "gauge", "rows that the slowest sink has not delivered"),
@@ -128,7 +129,9 @@ def samples(status: Mapping[str, Any], hops: Sequence[Hop] | None) -> Iterator[S
     yield from (("tailrace_health_state", (state,), state == status.get("status")) for state in GRADES)
     yield "tailrace_health_problems", (), len(status.get("problems", ()))
     yield from _numbers("tailrace_", status, {"threads": "threads"})
-    yield from _numbers("tailrace_spool_", status.get("spool", {}), _SPOOL)
+    spool = status.get("spool", {})
+    yield from _numbers("tailrace_spool_", spool, _SPOOL)
+    yield from [("tailrace_spool_used_ratio", (), spool["bytes"] / max(spool["max_bytes"], 1))] if spool else []
     for sink in status.get("sinks", ()):
         yield "tailrace_sink_up", (sink["name"],), sink["state"] == "up" and sink["alive"]
         yield from _numbers("tailrace_sink_", sink, _SINK, (sink["name"],))

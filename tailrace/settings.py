@@ -97,6 +97,7 @@ class Settings:
     smtp_from: str = _setting("tailrace@localhost", "sender of alerts by e-mail")
 
     health_max_age_s: float = _setting(300.0, "seconds that a row may wait for a sink before /healthz says `degraded`")
+    own_metrics_every_s: float = _setting(60.0, "seconds between two writings of the gateway's own metrics into the table `metrics`; 0: none")
     heartbeat_url: str = _setting(
         "",
         "address that `tailrace up` and `tailrace serve` request while all is well, for a watchdog that misses it, or ssm:/name or secretsmanager:name; empty: none",
