@@ -91,7 +91,7 @@ class Runner:
     def oldest_us(self) -> int | None:
         """Answer when the oldest row that the sink has not passed was received; ``None`` where nothing waits for it.
 
-        It is in the head of a frame, which is read once: it stays the oldest until the sink has passed it. Frames without a row for the sink do not count.
+        It is in the head of a frame, which is read once: it stays the oldest until the sink has passed it. Frames without a row for the sink do not count, nor what cannot be read.
         """
         for _ in range(LOOKS):
             position, known = self.position, self._oldest

@@ -75,10 +75,10 @@ def _spool(spool: Mapping[str, Any]) -> Iterator[Problem]:
     refused_s = spool.get("refused_ago_s")
     if error and refused_s is not None and refused_s < REFUSED_WITHIN_S:
         yield Problem("spool", "ill", f"takes nothing: {error}")
-    elif error:
-        yield Problem("spool", "degraded", f"the last put was refused: {error}")
     elif share >= 1:
         yield Problem("spool", "ill", "takes nothing: it is full")
+    elif error:
+        yield Problem("spool", "degraded", f"the last put was refused: {error}")
     elif share >= NEARLY_FULL:
         yield Problem("spool", "degraded", f"is nearly full: {spool['bytes']:,} of {spool['max_bytes']:,} bytes")
 

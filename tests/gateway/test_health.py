@@ -51,6 +51,7 @@ def test_where_all_is_well_there_is_no_problem() -> None:
     [
         ({"spool": {"bytes": 0.9 * GIB}}, "degraded", "spool", "is nearly full", False),
         ({"spool": {"bytes": GIB}}, "ill", "spool", "takes nothing: it is full", False),
+        ({"spool": {"bytes": GIB, "error": "full", "refused_ago_s": REFUSED_WITHIN_S}}, "ill", "spool", "takes nothing: it is full", False),
         ({"spool": {"error": "no space left", "refused_ago_s": REFUSED_WITHIN_S - 1}}, "ill", "spool", "takes nothing: no space left", False),
         ({"spool": {"error": "no space left", "refused_ago_s": REFUSED_WITHIN_S}}, "degraded", "spool", "the last put was refused: no space left", False),
         ({"sinks": {"oldest_age_s": 301, "behind_rows": 12_000}}, "degraded", "sink lake", "its oldest row waits since 301 s, and 12,000 rows wait", False),
