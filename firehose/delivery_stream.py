@@ -33,7 +33,7 @@ from firehose.spool import Spool
 from tailrace.clock import US_PER_S, Clock
 from tailrace.errors import TransientError
 from tailrace.fields import AttributeRegister
-from tailrace.ledger import LedgerWriter, Progress
+from tailrace.ledger import Hop, LedgerWriter, Progress
 from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores import open_store
@@ -165,6 +165,10 @@ class LocalFirehose:
             "sinks": [self._sink_status(runner) for runner in self._runners],
             "ledger": {"error": self._clerk.error, "alive": self._clerk.alive},
         }
+
+    def hops(self) -> Sequence[Hop]:
+        """Answer the sums of the ledger, which cost the same however long it is; raises :class:`tailrace.errors.StateError` where it cannot be read."""
+        return self._clerk.sums.hops()
 
     def close(self) -> None:
         """Let sinks finish the batch that they are delivering, write the ledger, and let go of the folder."""

@@ -31,7 +31,6 @@ from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
 from tailrace.clock import Clock, SystemClock
 from tailrace.fields import AttributeRegister
-from tailrace.ledger import read_hops
 from tailrace.parse_health import read_health
 from tailrace.secrets import secret
 from tailrace.settings import Settings
@@ -99,8 +98,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         told = Teller(settings, stream, collector, keeper, dead, ways)
         health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
         again = _reparsing(settings, stream, collector, register, clock)
-        hops = partial(read_hops, settings.ledger_path)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, hops)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops)
         yield Node(parts, stream, collector)
 
 

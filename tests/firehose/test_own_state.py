@@ -16,8 +16,10 @@ from firehose.disk import LocalDisk, Machine
 from firehose.frame import NO_ROWS, START, Position, encode
 from firehose.routes import only
 from firehose.spool import Spool
+from firehose.sums import Sums
 from tailrace.clock import US_PER_S, ManualClock
 from tailrace.errors import TransientError
+from tailrace.ledger import Hop, Key, open_ledger, read_hops
 from tests.firehose.deliveries import NOON_US, delivery_of, numbered, quick
 from tests.firehose.test_delivery_stream import wait_for
 
@@ -170,3 +172,39 @@ def test_dead_letters_are_counted_with_their_bytes_through_writing_and_dropping(
     assert dead.count() == 3
     assert other.drop("a-0")
     assert dead.count() == 2
+
+
+def test_the_sums_follow_the_ledger_through_rows_dead_letters_restarts_and_sinks_that_come_and_go(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    letter = [DeadLetter("payload", "bad", b"x")]
+    for turn, sinks in enumerate(([Patient("a", 3)], [Patient("a", 99), Patient("b", 1)], [Patient("b", 99)])):
+        with open_stream(tmp_path, *sinks, clock=ManualClock(NOON_US)) as stream:
+            assert stream.hops() == read_hops(path)
+            for number in range(4):
+                stream.put(delivery_of(numbered(turn * 10 + number // 2, 1), source=f"s{number}", dead=letter, received_us=NOON_US + number * 90 * US_PER_S))
+            assert stream.flush()
+            assert wait_for(lambda stream=stream: stream.hops() == read_hops(path))
+            assert {hop.hop for hop in stream.hops()} == {"decode", "collect", "spool", "deliver"}
+    assert open_ledger(path).check().balanced
+
+
+def test_the_ledger_is_added_up_once_and_again_after_a_change_that_is_not_known() -> None:
+    asked, key = list[int](), Key("s", 0, "deliver", "lake", "events")
+
+    def read() -> list[Hop]:
+        asked.append(1)
+        return [Hop("deliver", "lake", "events", 5, 4, 1, 0, 0, 0, 0, 0)]
+
+    sums = Sums(read)
+    with sums.following({key: [9] * 7}):
+        """What is applied before the first question is in the ledger that is read."""
+    assert sums.hops() == read()
+    with sums.following({key: [1, 2, 0, 0, 0, 0, 0], Key("s", 0, "decode", "", "payloads"): [3, 2, 1, 0, 0, 0, 0]}):
+        pass
+    with pytest.raises(OSError, match="full"), sums.following({key: [9] * 7}):
+        raise OSError("full")
+    assert sums.hops() == [Hop("decode", "", "payloads", 3, 2, 0, 1, 0, 0, 0, 0), Hop("deliver", "lake", "events", 6, 6, 0, 0, 0, 0, 0, 0)]
+    assert len(asked) == 2
+    with sums.forgetting():
+        pass
+    assert (sums.hops(), len(asked)) == ([Hop("deliver", "lake", "events", 5, 4, 1, 0, 0, 0, 0, 0)], 3)
