@@ -9,6 +9,8 @@ Amazon Data Firehose may call it to transform records (``collectors.transformati
 Notifications of S3 come directly, by SNS, by EventBridge or by a queue, and the objects that they name are read. Of a queue's batch the answer names the messages that must come again (the same
 setting); for the others the call fails where trying again may help, and what cannot be read is a dead letter.
 
+Each call writes one line of metrics (``collectors.handler_metrics``).
+
 In Lambda the formats are read and the client is made when the module is imported: that time is before the first call, and the function has a whole CPU then.
 """
 
@@ -23,6 +25,7 @@ from collectors.envelopes.lambda_event import Payload, payloads
 from collectors.envelopes.s3_event import Message, is_notification, queue_messages
 from collectors.envelopes.tolerant_json import as_text
 from collectors.from_settings import collector_from_settings
+from collectors.handler_metrics import measured, to_stdout
 from collectors.sources.s3_from_settings import notices_from_settings
 from collectors.sources.s3_notices import S3Notices
 from collectors.transformation import Held, Transformation, is_transformation
@@ -43,8 +46,12 @@ logger = logging.getLogger(__name__)
 
 
 def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own signature
-    """Collect what an event holds."""
+    """Collect what an event holds, and tell of it in a line of metrics."""
     del context
+    return measured(_collect, event, environment().get(IN_LAMBDA, ""), SystemClock(), to_stdout)
+
+
+def _collect(event: object) -> dict[str, Any]:
     return _handler()(event)
 
 

@@ -19,8 +19,9 @@ from firehose.disk import Probe, no_probe
 from firehose.frame import Head, Position, Totals, decode_dead
 from firehose.routes import tier_of
 from firehose.spool import Item, Spool
+from firehose.sums import Sums
 from tailrace.errors import TransientError
-from tailrace.ledger import Key, LedgerWriter, Progress
+from tailrace.ledger import Key, Ledger, LedgerWriter, Progress
 
 FRAMES_A_STEP: Final = 4_000
 PAUSE_S: Final = 0.1
@@ -50,6 +51,7 @@ class Clerk:
     ) -> None:
         self._spool, self._ledger, self._dead, self._reports, self._moved, self._ballast, self._probe = spool, ledger, dead, reports, moved, ballast, probe
         self._progress = ledger.progress()
+        self.sums = Sums(Ledger(ledger.path).hops)
         self.error = ""
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
@@ -60,6 +62,11 @@ class Clerk:
         """Everything before it is in the ledger."""
         found = self._progress.get("spool", Progress())
         return Position(found.segment, found.offset)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
 
     def reported(self, sink: str) -> int:
         """Answer the number of the last batch of a sink that is in the ledger."""
@@ -77,14 +84,16 @@ class Clerk:
     def enrol(self, sink: str, at: Progress) -> None:
         """Count a sink from a place in the spool on."""
         self.catch_up(Position(at.segment, at.offset))
-        self._ledger.enrol(sink, at)
+        with self.sums.forgetting():
+            self._ledger.enrol(sink, at)
         self._progress[sink] = at
 
     def retire(self, sink: str, outcomes: Sequence[Outcome]) -> None:
         """Cease to count a sink."""
         self.catch_up(self._spool.end)
         self._apply(*self._with_outcomes({}, {sink: outcomes}))
-        self._ledger.retire(sink)
+        with self.sums.forgetting():
+            self._ledger.retire(sink)
         del self._progress[sink]
 
     def catch_up(self, until: Position) -> None:
@@ -164,6 +173,13 @@ class Clerk:
     def _apply(self, counts: Counts, progress: Mapping[str, Progress]) -> None:
         if not progress:
             return
+        with self.sums.following(counts):
+            self._write(counts, progress)
+        self._probe("ledger.applied")
+        self._progress |= progress
+        self._fill_ballast()
+
+    def _write(self, counts: Counts, progress: Mapping[str, Progress]) -> None:
         try:
             self._ledger.apply(counts, progress)
         except sqlite3.OperationalError:
@@ -171,9 +187,6 @@ class Clerk:
                 raise
             self._ballast.unlink(missing_ok=True)
             self._ledger.apply(counts, progress)
-        self._probe("ledger.applied")
-        self._progress |= progress
-        self._fill_ballast()
 
     def _bury(self, item: Item) -> None:
         if item.head is None or not item.head.dead:

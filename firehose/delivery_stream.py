@@ -31,9 +31,10 @@ from firehose.routes import LAKE
 from firehose.runner import Office, Runner
 from firehose.sinks.registry import Parts, made_sinks
 from firehose.spool import Spool
-from tailrace.clock import Clock
+from tailrace.clock import US_PER_S, Clock
+from tailrace.errors import TransientError
 from tailrace.fields import AttributeRegister
-from tailrace.ledger import LedgerWriter, Progress
+from tailrace.ledger import Hop, LedgerWriter, Progress
 from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores.port import ObjectStore
@@ -62,6 +63,7 @@ class LocalFirehose:
         self._disk, probe = self._machine.disk, self._machine.probe
         self._moved, self._flushing = threading.Condition(), 0
         self._runners: list[Runner] = []
+        self._refused_s: float | None = None
         self.dead = DeadLetters(settings.dead_folder, probe=probe)
         with ExitStack() as stack:
             stack.enter_context(held(settings.spool_folder))
@@ -99,7 +101,11 @@ class LocalFirehose:
         """
         if not (delivery.tables or delivery.counts or delivery.dead):
             return
-        self._admission.put(delivery)
+        try:
+            self._admission.put(delivery)
+        except TransientError:
+            self._refused_s = self._clock.monotonic_s()
+            raise
         for runner in self._runners:
             runner.wake()
         self._clerk.wake()
@@ -153,10 +159,17 @@ class LocalFirehose:
                 "holes": counts.holes,
                 "refused": counts.refused,
                 "duplicates": self._admission.duplicates,
+                "waiting_rows": max((self._behind(runner) for runner in self._runners), default=0),
+                "error": counts.error,
+                "refused_ago_s": None if self._refused_s is None else self._clock.monotonic_s() - self._refused_s,
             },
             "sinks": [self._sink_status(runner) for runner in self._runners],
-            "ledger": {"error": self._clerk.error},
+            "ledger": {"error": self._clerk.error, "alive": self._clerk.alive},
         }
+
+    def hops(self) -> Sequence[Hop]:
+        """Answer the sums of the ledger, which cost the same however long it is; raises :class:`tailrace.errors.StateError` where it cannot be read."""
+        return self._clerk.sums.hops()
 
     def close(self) -> None:
         """Let sinks finish the batch that they are delivering, write the ledger, and let go of the folder."""
@@ -176,13 +189,22 @@ class LocalFirehose:
         return delivered and self._clerk.position >= target and all(self._clerk.reported(r.sink.name) >= r.cursor.state.number for r in there)
 
     def _sink_status(self, runner: Runner) -> dict[str, Any]:
-        position = runner.position
-        behind = sum(self._spool.totals) - sum(runner.cursor.state.passed)
-        state = "failing" if runner.health.failures else "up"
-        return {"name": runner.sink.name, "state": state, "error": runner.health.error, "failures": runner.health.failures, "behind_rows": behind} | {
+        position, health, oldest_us = runner.position, runner.health, runner.oldest_us()
+        return {
+            "name": runner.sink.name,
+            "state": "failing" if health.failures else "up",
+            "error": health.error,
+            "failures": health.failures,
+            "failing_s": runner.failing_s,
+            "behind_rows": self._behind(runner),
+            "oldest_age_s": 0.0 if oldest_us is None else max(self._clock.now_us() - oldest_us, 0) / US_PER_S,
+            "alive": runner.alive,
             "segment": position.segment,
             "offset": position.offset,
         }
+
+    def _behind(self, runner: Runner) -> int:
+        return sum(self._spool.totals) - sum(runner.cursor.state.passed)
 
     def _states(self) -> dict[str, SinkState]:
         folder = self._settings.spool_folder

@@ -14,7 +14,7 @@ from typing import Final
 from firehose.batches import Attempt, Batch, Sink
 from firehose.cursor import Cursor, OutcomeRow
 from firehose.disk import Probe, no_probe
-from firehose.frame import Position
+from firehose.frame import Head, Position
 from firehose.routes import tier_of
 from firehose.spool import Spool
 from tailrace.clock import Clock
@@ -25,15 +25,19 @@ LONGEST_WAIT_S: Final = 15.0
 POISON_TRIES: Final = 3
 """Unforeseen errors in a row after which a batch is taken for poison and goes to dead letters whole."""
 
+LOOKS: Final = 5
+"""How often the oldest row is looked for while the sink goes on: one that goes on so fast is not behind."""
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Health:
-    """How a sink does: its last error (empty: none), failures in a row."""
+    """How a sink does: its last error (empty: none), failures in a row, and when the first of them was (monotonic)."""
 
     error: str = ""
     failures: int = 0
+    since_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Runner:
         self.health = Health()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._flush_to = Position(0, 0)
+        self._oldest: tuple[Position, int] | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
 
     @property
@@ -71,6 +76,31 @@ class Runner:
     def cursor(self) -> Cursor:
         """The sink's cursor."""
         return self._cursor
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def failing_s(self) -> float:
+        """Seconds since the first failure of those in a row; 0 where the last try was none."""
+        health = self.health
+        return max(self._clock.monotonic_s() - health.since_s, 0.0) if health.failures else 0.0
+
+    def oldest_us(self) -> int | None:
+        """Answer when the oldest row that the sink has not passed was received; ``None`` where nothing waits for it.
+
+        It is in the head of a frame, which is read once: it stays the oldest until the sink has passed it. Frames without a row for the sink do not count, nor what cannot be read.
+        """
+        for _ in range(LOOKS):
+            position, known = self.position, self._oldest
+            if known is not None and known[0] >= position:
+                return known[1]
+            self._oldest = self._spool.first(position, self._has_rows)
+            if self._oldest is None and self.position == position:
+                break  # where the sink went on meanwhile, what was found may be passed
+        return None
 
     def start(self) -> None:
         """Start the thread."""
@@ -212,6 +242,11 @@ class Runner:
                 self._office.moved()
                 return
 
+    def _has_rows(self, head: Head) -> bool:
+        tier = tier_of(self.sink.name) or ""
+        return any(table.rows > sum(table.withheld.get(tier, {}).values()) for table in head.tables)
+
     def _failed(self, reason: str) -> None:
-        self.health = Health(reason, self.health.failures + 1)
+        health = self.health
+        self.health = Health(reason, health.failures + 1, health.since_s if health.failures else self._clock.monotonic_s())
         self._office.moved()  # who waits for all sinks that are up waits no longer for this one

@@ -59,6 +59,8 @@ class SpoolCounts:
     refused: int = 0
     syncs: int = 0
     frames: int = 0
+    error: str = ""
+    """Why the last put was refused; empty where it was taken."""
 
 
 @dataclass(slots=True)
@@ -122,7 +124,8 @@ class Spool:
         size = len(frame.body) + len(frame.ids)
         if self.bytes_on_disk + self._queued_bytes + size > self._max_bytes:
             self.counts.refused += 1
-            raise TransientError(f"the spool is full ({self.bytes_on_disk:,} of {self._max_bytes:,} bytes): a sink is behind")
+            self.counts.error = f"the spool is full ({self.bytes_on_disk:,} of {self._max_bytes:,} bytes): a sink is behind"
+            raise TransientError(self.counts.error)
         ticket = Ticket(frame, self._next_totals, undo)
         self._next_totals = self._next_totals.plus(frame.head.totals)
         self._queue.append(ticket)
@@ -155,6 +158,14 @@ class Spool:
             yield Item(position, Position(number, item.end), item.head, item.body, lost)
         if hole is not None:
             yield Item(hole, end, None, None, totals.minus(passed))
+
+    def first(self, start: Position, wanted: Wanted) -> tuple[Position, int] | None:
+        """Answer the place and the receipt time of the first frame from a position on whose head is wanted; ``None`` where there is none. Bodies are not read."""
+        with contextlib.suppress(KeyError):  # a segment was deleted meanwhile
+            for number, item in self._walk(start, self._end, none):
+                if isinstance(item, Found) and wanted(item.head):
+                    return Position(number, item.start), item.head.received_us
+        return None
 
     def heads(self, number: int) -> Iterator[Found]:
         """Walk heads and ids of a segment, without bodies."""
@@ -211,6 +222,7 @@ class Spool:
         self._end = Position(current.number, current.size)
         self._totals = group[-1].before.plus(group[-1].frame.head.totals)
         self.counts.frames += len(group)
+        self.counts.error = ""
         for ticket in group:
             ticket.done = True
 
@@ -240,6 +252,7 @@ class Spool:
                 ticket.done, ticket.error = True, reason
             self._next_totals = self._totals
             self.counts.refused += len(refused)
+            self.counts.error = reason
 
     def _open_segment(self) -> _Current:
         if self._current is not None and self._current.dirty:

@@ -12,10 +12,13 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.answers import ACCESS_KEY, FIREHOSE_PATH, REQUEST_ID, firehose_answer, refused
+from gateway.answers import ACCESS_KEY, FIREHOSE_PATH, LIVE_PATH, READY_PATH, REQUEST_ID, firehose_answer, refused
 from tailrace.errors import SettingError
 
 _SIMPLE_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+_OPEN_PATHS: Final = frozenset({LIVE_PATH, READY_PATH})
+"""Paths that ask for no token, because supervisors and load balancers can bring none; they tell one word."""
+
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -49,7 +52,9 @@ class Access:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         is_firehose = scope["path"] == FIREHOSE_PATH
-        if is_firehose and self._firehose_key:
+        if self._token and scope["path"] in _OPEN_PATHS:
+            problem = None
+        elif is_firehose and self._firehose_key:
             problem = self._with_key(headers)
         else:
             problem = self._with_token(headers) if self._token else _without_token(headers, scope["method"])

@@ -21,6 +21,8 @@ class JsonResponse(Response):
 
 RETRY_AFTER_S: Final = "1"
 FIREHOSE_PATH: Final = "/firehose"
+LIVE_PATH: Final = "/livez"
+READY_PATH: Final = "/readyz"
 REQUEST_ID: Final = "X-Amz-Firehose-Request-Id"
 ACCESS_KEY: Final = "X-Amz-Firehose-Access-Key"
 MAX_FIREHOSE_MESSAGE_CHARS: Final = 8_192

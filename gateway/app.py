@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from gateway import firehose_endpoint, otlp, own, rows
 from gateway.access import Access
-from gateway.answers import FIREHOSE_PATH, JsonResponse, error_answer, refused
+from gateway.answers import FIREHOSE_PATH, LIVE_PATH, READY_PATH, JsonResponse, error_answer, refused
 from gateway.opensearch import bulk, node, search
 from gateway.parts import Parts
 from tailrace.errors import TailraceError, nearest
@@ -20,6 +20,9 @@ from tailrace.errors import TailraceError, nearest
 ROUTES: Final = (
     Route("/", node.root, methods=["GET", "HEAD"]),
     Route("/healthz", own.healthz, methods=["GET"]),
+    Route(READY_PATH, own.readyz, methods=["GET"]),
+    Route(LIVE_PATH, own.livez, methods=["GET"]),
+    Route("/metrics", own.metrics, methods=["GET"]),
     Route("/_search", search.search, methods=["GET", "POST"]),
     Route("/{index}/_search", search.search, methods=["GET", "POST"]),
     Route("/_count", search.count, methods=["GET", "POST"]),

@@ -3,6 +3,7 @@
 The dashboard, the alert engine and the consumers reach the write path here, so that the two paths never import each other.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from firehose.delivery import DeadLetter
+from gateway import telemetry
 from gateway.answers import JsonResponse, refused
 from gateway.parts import Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
@@ -22,9 +24,27 @@ MAX_LISTED: Final = 1_000
 
 
 async def healthz(request: Request) -> Response:
-    """Answer 200 where everything that must run runs, else 503; the body says which part is ill."""
+    """Answer 200 where input is taken and nothing is lost (``ok``, ``degraded``), else 503 (``ill``); the body says which part is ill, and why."""
     status = await run_in_threadpool(Parts.of(request).status)
-    return JsonResponse(status, status_code=200 if status.get("status") == "ok" else 503)
+    return JsonResponse(status, status_code=_code(status))
+
+
+async def readyz(request: Request) -> Response:
+    """Answer the code of ``/healthz`` without what it tells, for a load balancer, which brings no token."""
+    status = await run_in_threadpool(Parts.of(request).status)
+    return JsonResponse({"status": status.get("status")}, status_code=_code(status))
+
+
+async def livez(request: Request) -> Response:
+    """Answer 503 where starting the process again would help: a thread of it has died. A full spool is no such thing."""
+    status = await run_in_threadpool(Parts.of(request).status)
+    dead = any(problem["restart"] for problem in status.get("problems", ()))
+    return JsonResponse({"status": "dead" if dead else "alive"}, status_code=503 if dead else 200)
+
+
+async def metrics(request: Request) -> Response:
+    """Answer the gateway's own metrics in Prometheus' text format."""
+    return Response(await run_in_threadpool(_metrics, Parts.of(request)), media_type=telemetry.CONTENT_TYPE)
 
 
 async def status(request: Request) -> Response:
@@ -98,6 +118,14 @@ async def dead_drop(request: Request) -> Response:
 
 def _status(parts: Parts) -> dict[str, Any]:
     return {**parts.status(), "parse_health": parts.parse_health()}
+
+
+def _metrics(parts: Parts) -> bytes:
+    return telemetry.page(parts.status(), parts.sums())
+
+
+def _code(status: Mapping[str, Any]) -> int:
+    return 200 if status.get("status") in {"ok", "degraded"} else 503
 
 
 def _replay(parts: Parts, identity: str, request: Request) -> Response:

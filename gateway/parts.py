@@ -10,7 +10,9 @@ from collectors.collector import Collector
 from firehose.delivery import DeadLetter, Delivery
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
+from tailrace.errors import StateError
 from tailrace.fields import AttributeRegister
+from tailrace.ledger import Hop
 
 
 class Flushes(Protocol):
@@ -70,6 +72,8 @@ class Parts:
     status: Callable[[], Mapping[str, Any]]
     parse_health: Callable[[], Mapping[str, Any]] = dict
     reparse: Reparses | None = None
+    hops: Callable[[], Sequence[Hop]] = tuple
+    """The sums of the ledger; raises :class:`tailrace.errors.StateError` where it cannot be read."""
 
     @staticmethod
     def of(request: Request) -> "Parts":
@@ -78,6 +82,13 @@ class Parts:
         if not isinstance(parts, Parts):
             raise TypeError("the application was made without its parts")
         return parts
+
+    def sums(self) -> Sequence[Hop] | None:
+        """Answer the sums of the ledger; ``None`` where it cannot be read."""
+        try:
+            return self.hops()
+        except StateError:
+            return None
 
     def stream_exists(self, name: str) -> bool:
         """Whether any row was ever written to a stream of that name."""

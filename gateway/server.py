@@ -7,7 +7,7 @@ acknowledged is synced already, sinks finish the batch they are at.
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -23,6 +23,9 @@ from firehose.dead_letters import DeadLetters
 from firehose.keeper import Keeper
 from gateway.access import check_binding
 from gateway.app import create_app
+from gateway.health import Limits, judged
+from gateway.heartbeat import heartbeat_from_settings, read_beats
+from gateway.own_metrics import own_metrics
 from gateway.parts import Parts, Reparses
 from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
@@ -46,6 +49,34 @@ class Node:
     collector: Collector
 
 
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Asks the parts how they are, and answers the status with what it means."""
+
+    settings: Settings
+    stream: LocalFirehose
+    collector: Collector
+    keeper: Keeper
+    dead: DeadLetters
+    ways: Mapping[str, Told]
+
+    def __call__(self) -> Mapping[str, Any]:
+        """Answer the status of this moment, as JSON shows it."""
+        count, size = self.dead.usage()
+        doors = {name: status() for name, status in self.ways.items()}
+        beats = read_beats(self.settings.heartbeat_path)
+        told = {
+            "threads": threading.active_count(),
+            **self.stream.status(),
+            **self.collector.status(),
+            "keeper": self.keeper.status(),
+            "dead": {"count": count, "bytes": size, "max_bytes": self.dead.max_bytes},
+            **({"doors": doors} if doors else {}),
+            **({"heartbeat": beats} if beats else {}),
+        }
+        return judged(told, Limits.of(self.settings))
+
+
 @contextmanager
 def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = True) -> Iterator[Node]:
     """Open the write path and the engines; close them in the right order. ``xray`` starts the X-Ray daemon, the setting ``s3_queue_url`` the readers of that queue."""
@@ -57,21 +88,24 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         stack.callback(collector.close)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)
-        stack.enter_context(Keeper(settings, clock))
+        keeper = stack.enter_context(Keeper(settings, clock))
+        ways = dict[str, Told]()
         if xray:
-            stack.enter_context(XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock))
-        ways = open_ways(stack, settings, collector, clock)
+            daemon = XRayDaemon(collector, settings.xray_host, settings.xray_port, sampling=sampling_from_settings(settings, clock), clock=clock)
+            ways["xray"] = stack.enter_context(daemon).status
+        ways |= open_ways(stack, settings, collector, clock)
         dead = DeadLetters(settings.dead_folder)
+        told = Teller(settings, stream, collector, keeper, dead, ways)
         health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
         again = _reparsing(settings, stream, collector, register, clock)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, lambda: _status(stream, collector, ways), health, again)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops)
         yield Node(parts, stream, collector)
 
 
 def serve(settings: Settings, *, xray: bool = True) -> None:
     """Run the gateway until it is told to stop."""
     check_binding(settings.gateway_host, settings.gateway_token)
-    with open_node(settings, xray=xray) as node:
+    with open_node(settings, xray=xray) as node, _beating(settings, node.parts), _measuring(settings, node.parts):
         config = uvicorn.Config(
             create_app(node.parts, settings.gateway_token, secret(settings.firehose_access_key, settings)),
             host=settings.gateway_host,
@@ -87,6 +121,16 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
         uvicorn.Server(config).run()
 
 
+def _beating(settings: Settings, parts: Parts) -> AbstractContextManager[object]:
+    """Answer the heartbeat of a gateway that runs alone; below ``tailrace up`` it is that one's."""
+    heartbeat = heartbeat_from_settings(settings, parts.clock, lambda: "the gateway is ill" if parts.status()["status"] == "ill" else "")
+    return heartbeat or nullcontext()
+
+
+def _measuring(settings: Settings, parts: Parts) -> AbstractContextManager[object]:
+    return own_metrics(parts, settings.own_metrics_every_s) if settings.own_metrics_every_s > 0 else nullcontext()
+
+
 def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, register: AttributeRegister, clock: Clock) -> Reparses:
     """Answer what reads stored rows again; new lines are read with the mended formats from then on too. One at a time."""
     turn = threading.Lock()
@@ -99,8 +143,3 @@ def _reparsing(settings: Settings, stream: LocalFirehose, collector: Collector, 
             return fresh.run(name, from_us, to_us).to_json()
 
     return again
-
-
-def _status(stream: LocalFirehose, collector: Collector, ways: Mapping[str, Told]) -> Mapping[str, Any]:
-    told = {name: status() for name, status in ways.items()}
-    return {"status": "ok", "threads": threading.active_count(), **stream.status(), **collector.status(), **({"doors": told} if told else {})}

@@ -102,6 +102,7 @@ def choose(loaded: Loaded) -> Stack:
         xray_port=_port(loaded, "xray_port"),
         home=given.home.absolute(),
         aws_endpoint_url=f"http://127.0.0.1:{emulator_port}",
+        heartbeat_url="",
         duckdb_memory=DUCKDB_MEMORY if loaded.origins["duckdb_memory"] == "default" else given.duckdb_memory,
     )
     return Stack(settings, emulator_port, free_ports(SERVICES))
@@ -117,7 +118,7 @@ def ingest_parts(stack: Stack) -> tuple[Part, ...]:
     env = stack.environment
     return (
         Part("emulator", ("python", "-m", "sandbox.emulator", "--port", str(stack.emulator_port)), http_ok(stack.endpoint + EMULATOR_HEALTH), environment=env),
-        Part("gateway", ("python", "-m", "tailrace", "serve"), http_ok(f"{stack.settings.gateway_url}/healthz"), environment=env),
+        Part("gateway", ("python", "-m", "tailrace", "serve"), http_ok(f"{stack.settings.gateway_url}/livez"), environment=env),
         Part("resources", ("python", "-m", "sandbox.resources"), after=("emulator",), environment=env, once=True),
         Part("consumer", ("python", "-m", "sandbox.consumer"), after=("gateway", "resources"), environment=env),
         Part("alerts", ("python", "-m", "tailrace", "alerts", "run"), after=("gateway",), environment=env),

@@ -8,7 +8,7 @@ counted once, however often the process is killed. Write-ahead log: readers neve
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -113,7 +113,7 @@ class Ledger:
     def hops(self) -> list[Hop]:
         """Sum the counts by hop, sink and unit, in the order of the way."""
         found = self._ask(f"SELECT hop, sink, unit, {_SUMS} FROM counts GROUP BY hop, sink, unit")  # noqa: S608 - constants
-        return sorted((_hop(*row) for row in found), key=lambda hop: (HOP_NAMES.index(hop.hop), hop.sink, hop.unit))
+        return sorted((_hop(*row) for row in found), key=_place)
 
     def check(self) -> Check:
         """Check that each hop adds up, and that what left a hop came to the next."""
@@ -142,10 +142,21 @@ def read_hops(path: Path) -> list[Hop]:
     return Ledger(path).hops()
 
 
+def with_counts(hops: Iterable[Hop], counts: Mapping[Key, Sequence[int]]) -> list[Hop]:
+    """Answer sums with counts (in the order of :data:`COUNTS`) added, in the order of the way."""
+    found = {(hop.hop, hop.sink, hop.unit): hop for hop in hops}
+    for key, numbers in counts.items():
+        name, more = (key.hop, key.sink, key.unit), _hop(key.hop, key.sink, key.unit, *numbers)
+        before = found.get(name)
+        found[name] = more if before is None else Hop(*name, *(getattr(before, one) + getattr(more, one) for one in _NUMBERS))
+    return sorted(found.values(), key=_place)
+
+
 class LedgerWriter:
     """The one writer; used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._connection = open_writer(path, _SCHEMA)
 
     def progress(self) -> dict[str, Progress]:
@@ -191,6 +202,13 @@ def _hop(hop: str, sink: str, unit: str, *numbers: int) -> Hop:  # the order of 
     rest = came_in - went_out - dropped - duplicate - joined - dead - lost
     pending = rest if hop == "deliver" else 0
     return Hop(hop, sink, unit, came_in, went_out, pending, dropped, duplicate, joined, dead, lost + rest - pending)
+
+
+_NUMBERS: Final = tuple(field.name for field in fields(Hop) if field.name not in {"hop", "sink", "unit"})
+
+
+def _place(hop: Hop) -> tuple[int, str, str]:
+    return HOP_NAMES.index(hop.hop), hop.sink, hop.unit
 
 
 def _within(hops: Iterable[Hop]) -> list[str]:

@@ -19,7 +19,7 @@ from tailrace.errors import FileError, SettingError, nearest
 PREFIX: Final = "TAILRACE_"
 CONFIG_NAME: Final = "tailrace.toml"
 HIDDEN: Final = frozenset(
-    {"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "forward_shared_key", "hash_key", "sink_tailrace_token"}
+    {"opensearch_password", "smtp_password", "gateway_token", "firehose_access_key", "forward_shared_key", "hash_key", "sink_tailrace_token", "heartbeat_url"}
 )
 """Settings whose values are never shown; they may be references, ``ssm:/name`` or ``secretsmanager:name``."""
 
@@ -107,6 +107,14 @@ class Settings:
     smtp_password: str = _setting("", "its password, or ssm:/name or secretsmanager:name")
     smtp_from: str = _setting("tailrace@localhost", "sender of alerts by e-mail")
 
+    health_max_age_s: float = _setting(300.0, "seconds that a row may wait for a sink before /healthz says `degraded`")
+    own_metrics_every_s: float = _setting(60.0, "seconds between two writings of the gateway's own metrics into the table `metrics`; 0: none")
+    heartbeat_url: str = _setting(
+        "",
+        "address that `tailrace up` and `tailrace serve` request while all is well, for a watchdog that misses it, or ssm:/name or secretsmanager:name; empty: none",
+    )
+    heartbeat_every_s: float = _setting(60.0, "seconds between two of these requests")
+
     @property
     def lake_location(self) -> str:
         """The lake's folder or ``s3://`` address."""
@@ -156,6 +164,11 @@ class Settings:
     def health_path(self) -> Path:
         """How formats read the lines of sources (SQLite); readers open it read-only."""
         return self.home / "health.sqlite"
+
+    @property
+    def heartbeat_path(self) -> Path:
+        """What became of the heartbeats."""
+        return self.home / "heartbeat.json"
 
     @property
     def gateway_url(self) -> str:

@@ -44,7 +44,8 @@ class DeadLetters:
     """The dead letters of a folder; shared by threads and processes."""
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES, probe: Probe = no_probe) -> None:
-        self._folder, self._max_bytes, self._probe = folder, max_bytes, probe
+        self._folder, self.max_bytes, self._probe = folder, max_bytes, probe
+        self._counted: dict[str, tuple[tuple[int, int, int], int]] = {}
 
     def write(self, place: str, letters: Sequence[DeadLetter], *, time_us: int, source: str = "", sink: str = "") -> None:
         """Write the letters of one place durably, in place of those that it had.
@@ -57,8 +58,8 @@ class DeadLetters:
         ]
         data = _lines(stored)
         with self._held():
-            if sum(path.stat().st_size for path in self._files()) + len(data) > self._max_bytes:
-                raise TransientError(f"dead letters fill {self._folder} ({self._max_bytes:,} bytes): replay or drop some")
+            if sum(path.stat().st_size for path in self._files()) + len(data) > self.max_bytes:
+                raise TransientError(f"dead letters fill {self._folder} ({self.max_bytes:,} bytes): replay or drop some")
             replace_file(self._folder / f"{place}{_SUFFIX}", data)
         self._probe("dead.written")
 
@@ -73,7 +74,20 @@ class DeadLetters:
 
     def count(self) -> int:
         """How many there are."""
-        return sum(_bytes(path).count(b"\n") for path in self._files())
+        return self.usage()[0]
+
+    def usage(self) -> tuple[int, int]:
+        """How many there are, and the bytes of their files; a file is read once, and again when it was written again."""
+        known, found, size = self._counted, dict[str, tuple[tuple[int, int, int], int]](), 0
+        for path in self._files():
+            version = _version(path)
+            if version is None:
+                continue
+            before = known.get(path.name)
+            found[path.name] = before if before is not None and before[0] == version else (version, _bytes(path).count(b"\n"))
+            size += version[-1]
+        self._counted = found
+        return sum(count for _, count in found.values()), size
 
     def get(self, identity: str) -> DeadLetter | None:
         """Answer one whole; ``None`` where there is none."""
@@ -123,6 +137,15 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         return b""
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """Answer what tells a file from the one that was there before it: inode, time and size; ``None`` where it is gone."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _age(path: Path) -> int:

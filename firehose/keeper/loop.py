@@ -71,6 +71,7 @@ class Keeper:
             "duplicates_removed": done.rows_in - done.rows_out,
             "deleted_parts": self._deleted,
             "error": self._error,
+            "alive": self._thread.is_alive(),
         }
 
     def round(self, *, force: bool = False) -> Merged:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import click
+import msgspec
 import urllib3
 
 from tailrace.cli.output import json_option, print_json, print_table
@@ -86,14 +87,42 @@ def _disk(home: Path) -> Finding:
 
 
 def _gateway(settings: Settings) -> Finding:
-    status = _status_of(f"{settings.gateway_url}/healthz")
-    if status == 200:
-        return Finding("gateway", "ok", f"answers at {settings.gateway_url}")
-    if status is None:
+    headers = {"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {}
+    try:
+        answer = urllib3.request("GET", f"{settings.gateway_url}/healthz", headers=headers, timeout=TIMEOUT_S, retries=False, redirect=False)
+    except urllib3.exceptions.HTTPError:
         return Finding("gateway", "warning", f"does not run at {settings.gateway_url}", "start it: tailrace up, or tailrace serve")
-    return Finding(
-        "gateway", "wrong", f"{settings.gateway_url} answers {status}", "its log says why; is another program on that port? Set TAILRACE_GATEWAY_PORT"
-    )
+    told = _told(answer.data)
+    if told is None:
+        return Finding(
+            "gateway",
+            "wrong",
+            f"{settings.gateway_url} answers {answer.status}",
+            "its log says why; is another program on that port? Set TAILRACE_GATEWAY_PORT",
+        )
+    if told.status == "ok":
+        return Finding("gateway", "ok", f"answers at {settings.gateway_url}")
+    why = "; ".join(f"{one.part}: {one.why}" for one in told.problems)
+    return Finding("gateway", "warning" if told.status == "degraded" else "wrong", f"is {told.status}: {why}", "what to do: docs/operations.md")
+
+
+class _Problem(msgspec.Struct):
+    part: str
+    why: str
+
+
+class _Health(msgspec.Struct):
+    """What ``GET /healthz`` answers, as much of it as is looked at."""
+
+    status: Literal["ok", "degraded", "ill"]
+    problems: list[_Problem] = []
+
+
+def _told(body: bytes) -> _Health | None:
+    try:
+        return msgspec.json.decode(body, type=_Health)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _port(what: str, host: str, port: int, setting: str) -> Finding:

@@ -9,7 +9,6 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -136,16 +135,16 @@ def firehose() -> Iterator[Settings]:
 def test_the_handler_delivers_a_subscriptions_event(bundle: Path, firehose: Settings) -> None:
     event = {"awslogs": {"data": base64.b64encode(payload(["one", '{"level": "ERROR", "message": "two"}'], "/shop/web")).decode()}}
     code = "import json, sys\nfrom collectors.handler import lambda_handler\nprint(json.dumps(lambda_handler(json.load(sys.stdin), None)))"
-    answer: Any = json.loads(
-        run(
-            bundle,
-            code,
-            json.dumps(event).encode(),
-            AWS_LAMBDA_FUNCTION_NAME="collector",
-            TAILRACE_FIREHOSE_STREAMS="tailrace",
-            TAILRACE_AWS_ENDPOINT_URL=firehose.aws_endpoint_url,
-        )
+    said = run(
+        bundle,
+        code,
+        json.dumps(event).encode(),
+        AWS_LAMBDA_FUNCTION_NAME="collector",
+        TAILRACE_FIREHOSE_STREAMS="tailrace",
+        TAILRACE_AWS_ENDPOINT_URL=firehose.aws_endpoint_url,
     )
+    metrics, answer = map(json.loads, said.splitlines())
+    assert (metrics["Events"], metrics["Failed"], metrics["FunctionName"]) == (2, 0, "collector")
     assert answer["batchItemFailures"] == []
     assert (answer["counts"]["events"], answer["counts"]["dead"]) == (2, 0)
     keys = [one["Key"] for one in aws.client("s3", firehose).list_objects_v2(Bucket="lake")["Contents"]]
