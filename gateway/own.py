@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from firehose.dead_letters.groups import groups, members
 from firehose.delivery import DeadLetter
 from gateway.answers import JsonResponse, refused
-from gateway.parts import Parts
+from gateway.parts import KeepsDeadLetters, Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
 from tailrace.clock import US_PER_HOUR
 from tailrace.errors import RequestError, nearest
@@ -66,11 +67,17 @@ async def reparse(request: Request) -> Response:
 
 
 async def dead_list(request: Request) -> Response:
-    """List dead letters, the newest first, without their bodies."""
-    refuse_unknown(request, {"limit"})
+    """List dead letters, the newest first, without their bodies; ``group`` names those of one group."""
+    refuse_unknown(request, {"limit", "group"})
     limit = min(whole_number(request, "limit") or 100, MAX_LISTED)
     parts = Parts.of(request)
-    return JsonResponse({"dead": await run_in_threadpool(parts.dead.rows, limit), "total": await run_in_threadpool(parts.dead.count)})
+    return JsonResponse(await run_in_threadpool(_listed, parts.dead, limit, request.query_params.get("group", "")))
+
+
+async def dead_groups(request: Request) -> Response:
+    """Group dead letters by their cause and shape, the group with the newest letter first."""
+    found = await run_in_threadpool(groups, Parts.of(request).dead)
+    return JsonResponse({"groups": [one.to_json() for one in found[:MAX_LISTED]], "total": len(found)})
 
 
 async def dead_show(request: Request) -> Response:
@@ -94,6 +101,13 @@ async def dead_drop(request: Request) -> Response:
     """Throw a dead letter away."""
     dropped = await run_in_threadpool(Parts.of(request).dead.drop, _id(request))
     return JsonResponse({"dropped": True}) if dropped else _no_letter(request)
+
+
+def _listed(dead: KeepsDeadLetters, limit: int, group: str) -> dict[str, Any]:
+    if not group:
+        return {"dead": dead.rows(limit), "total": dead.count()}
+    found = sorted(members(dead, group), key=lambda one: (-one.time_us, one.id))
+    return {"dead": [one.row() for one in found[:limit]], "total": len(found)}
 
 
 def _status(parts: Parts) -> dict[str, Any]:

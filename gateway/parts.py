@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -34,6 +35,10 @@ class KeepsDeadLetters(Protocol):
 
     def count(self) -> int:
         """How many there are."""
+        ...
+
+    def files(self) -> Sequence[tuple[Path, int, int]]:
+        """List the files there are: path, time of change and bytes."""
         ...
 
     def get(self, identity: str) -> DeadLetter | None:

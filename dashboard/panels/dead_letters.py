@@ -1,4 +1,4 @@
-"""Dead letters, asked of the gateway: the write path is its own."""
+"""Dead letters in groups, asked of the gateway: the write path is its own."""
 
 from typing import Any, Final
 
@@ -12,21 +12,57 @@ from tailrace.errors import TransientError
 
 TIMEOUT_S: Final = 5.0
 SHOWN_BYTES: Final = 4_000
+LISTED: Final = 200
+GROUP_COLUMNS: Final = {
+    "cause": "Cause",
+    "count": st.column_config.NumberColumn("Letters", format="localized"),
+    "newest": st.column_config.DatetimeColumn("Newest", format="MMM D, HH:mm:ss"),
+    "content": "Content",
+    "sink": "Sink",
+    "source": "Sources",
+    "oldest": st.column_config.DatetimeColumn("Oldest", format="MMM D, HH:mm:ss"),
+    "bytes": st.column_config.NumberColumn("Size", format="bytes"),
+}
+LETTER_COLUMNS: Final = {
+    "time": st.column_config.DatetimeColumn("Time", format="MMM D, HH:mm:ss"),
+    "source": "Source",
+    "reason": "Reason",
+    "bytes": st.column_config.NumberColumn("Size", format="bytes"),
+}
 
 
 def show() -> None:
-    """List dead letters; show one, and let it be replayed or dropped."""
-    listed = orjson.loads(_ask("GET", "/_tailrace/dead?limit=200"))
-    rows: list[dict[str, Any]] = listed["dead"]
-    if not rows:
+    """Show the groups; of the one that is picked its letters; of the letter that is picked what it holds, and let it be replayed or dropped."""
+    found: list[dict[str, Any]] = orjson.loads(_ask("GET", "/_tailrace/dead/groups"))["groups"]
+    if not found:
         st.caption("None: everything that came in could be read and delivered.")
         return
-    frame = pd.DataFrame(rows)
-    columns = [name for name in ("time", "kind", "source", "sink", "reason", "bytes") if name in frame]
-    shown = st.dataframe(frame[columns], hide_index=True, on_select="rerun", selection_mode="single-row", key="dead")
+    rows = [{**one, "source": ", ".join(one["sources"])} for one in found]
+    picked = _picked(rows, GROUP_COLUMNS, "dead-groups")
+    if picked is None:
+        st.caption("A group is letters of one cause and one shape: one thing to mend. Pick one to see its letters.")
+    else:
+        _group(picked)
+
+
+def _group(group: dict[str, Any]) -> None:
+    name = str(group["group"])
+    rows: list[dict[str, Any]] = orjson.loads(_ask("GET", f"/_tailrace/dead?limit={LISTED}&group={name}"))["dead"]
+    more = f"; the newest {LISTED} are listed" if group["count"] > LISTED else ""
+    st.caption(f"Letters of group {name}: {group['count']:,}{more}")
+    picked = _picked(rows, LETTER_COLUMNS, f"dead-{name}") if rows else None
+    if picked is not None:
+        _one(picked)
+
+
+def _picked(rows: list[dict[str, Any]], columns: dict[str, Any], key: str) -> dict[str, Any] | None:
+    frame = pd.DataFrame(rows)[list(columns)]
+    for name in ("time", "oldest", "newest"):
+        if name in frame:
+            frame[name] = pd.to_datetime(frame[name])
+    shown = st.dataframe(frame, hide_index=True, on_select="rerun", selection_mode="single-row", key=key, column_config=columns)
     picked = shown["selection"]["rows"]
-    if picked:
-        _one(rows[picked[0]])
+    return rows[picked[0]] if picked and picked[0] < len(rows) else None
 
 
 def _one(row: dict[str, Any]) -> None:

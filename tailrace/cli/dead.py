@@ -1,8 +1,9 @@
 """``tailrace dead``: what could not be read or delivered, kept whole with its reason."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import click
 import urllib3
@@ -11,9 +12,10 @@ from collectors.collector import Collector
 from collectors.from_settings import collector_from_settings
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
+from firehose.dead_letters.groups import groups, members
 from tailrace.cli.output import json_option, print_json, print_table, printable
 from tailrace.clock import SystemClock
-from tailrace.errors import DeliveryError, StateError, TransientError, UsageError
+from tailrace.errors import DeliveryError, StateError, TransientError, UsageError, nearest
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings, load
 
@@ -32,19 +34,35 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=100, show_default=True, help="How many, the newest first.")
+@click.option("--group", default="", help="Those of a group alone.")
 @json_option
-def list_letters(limit: int, *, as_json: bool) -> None:
+def list_letters(limit: int, group: str, *, as_json: bool) -> None:
     """List dead letters, the newest first.
 
     Example: tailrace dead list --limit 20
     """
     letters = DeadLetters(load().settings.dead_folder)
-    rows = letters.rows(limit)
+    rows = _rows_of(letters, group)[:limit] if group else letters.rows(limit)
     if as_json:
         print_json({"dead": rows, "total": letters.count()})
     else:
         columns = ("id", "time", "kind", "source", "sink", "bytes", "reason")
         print_table(columns, [tuple(row[column] for column in columns) for row in rows])
+
+
+@command.command(name="groups")
+@json_option
+def list_groups(*, as_json: bool) -> None:
+    """Group dead letters by their cause and shape: a group is one thing to mend.
+
+    Example: tailrace dead groups
+    """
+    found = [one.to_json() for one in groups(DeadLetters(load().settings.dead_folder))]
+    if as_json:
+        print_json({"groups": found})
+    else:
+        columns = ("group", "count", "bytes", "oldest", "newest", "kind", "sink", "content", "cause")
+        print_table((*columns, "sources"), [(*(row[column] for column in columns), ", ".join(row["sources"])) for row in found])
 
 
 @command.command()
@@ -103,6 +121,13 @@ def replay(ids: tuple[str, ...], *, as_json: bool) -> None:
     else:
         print_table(("id", "outcome"), outcomes.items())
     sys.exit(0 if set(outcomes.values()) <= {"replayed"} else 1)
+
+
+def _rows_of(letters: DeadLetters, group: str) -> list[Mapping[str, Any]]:
+    found = sorted(members(letters, group), key=lambda one: (-one.time_us, one.id))
+    if not found:
+        raise UsageError(f"no such group: {group}{nearest(group, [one.name for one in groups(letters)])}")
+    return [one.row() for one in found]
 
 
 def _outcome(again: Callable[[str], None], identity: str) -> str:

@@ -125,6 +125,19 @@ def test_a_payload_of_cloudwatch_is_taken_and_flushed(door: TestClient) -> None:
     assert door.get("/cloudwatch/_count").json()["count"] == 2
 
 
+def test_dead_letters_are_grouped_and_those_of_a_group_are_listed(door: TestClient) -> None:
+    for message in ("x", "yy"):
+        door.post("/_tailrace/payload", content=payload(message)[:-9])
+    door.post("/_tailrace/payload?kind=xray", content=b"no document")
+    door.post("/_tailrace/flush")
+    told = door.get("/_tailrace/dead/groups").json()
+    assert (told["total"], sorted(one["count"] for one in told["groups"])) == (2, [1, 2])
+    large = max(told["groups"], key=lambda one: one["count"])
+    listed = door.get(f"/_tailrace/dead?group={large['group']}&limit=1").json()
+    assert (listed["total"], [row["reason"] for row in listed["dead"]]) == (2, [large["reason"]])
+    assert door.get("/_tailrace/dead?group=none").json() == {"dead": [], "total": 0}
+
+
 def test_a_dead_letter_is_listed_shown_replayed_and_dropped(door: TestClient) -> None:
     assert door.post("/_tailrace/payload", content=payload("x")[:-9]).json()["dead"] == 1
     door.post("/_tailrace/flush")

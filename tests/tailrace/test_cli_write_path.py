@@ -84,6 +84,16 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(home: Path) -> None:
     assert run("dead", "drop", "all").output == "1 dropped\n"
 
 
+def test_dead_letters_are_grouped_and_listed_by_group(home: Path) -> None:
+    del home
+    (group,) = json_of("dead", "groups")["groups"]
+    assert (group["cause"], group["content"], group["count"], group["bytes"]) == ("not gzip", "bytes 1f00", 2, 14)
+    assert group["group"] in run("dead", "groups").output
+    assert len(json_of("dead", "list", "--group", group["group"])["dead"]) == 2
+    assert len(json_of("dead", "list", "--group", group["group"], "--limit", "1")["dead"]) == 1
+    assert f"did you mean {group['group']!r}" in str(run("dead", "list", "--group", group["group"][:-1]).exception)
+
+
 @pytest.mark.parametrize("words", [("show", "none-0"), ("drop", "none-0"), ("replay", "none-0")])
 def test_a_letter_that_is_not_there_is_said(home: Path, words: tuple[str, ...]) -> None:
     del home
