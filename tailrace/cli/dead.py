@@ -13,6 +13,8 @@ from collectors.from_settings import collector_from_settings
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
 from firehose.dead_letters.groups import groups, members
+from firehose.dead_letters.refused import Asks, refused
+from firehose.delivery import DeadLetter
 from tailrace.cli.output import json_option, print_json, print_table, printable
 from tailrace.clock import SystemClock
 from tailrace.errors import DeliveryError, StateError, TransientError, UsageError, nearest
@@ -72,18 +74,23 @@ def list_groups(*, as_json: bool) -> None:
 def show(identity: str, *, raw: bool, as_json: bool) -> None:
     """Show one dead letter: why it is one, and what it holds.
 
+    Of a document that OpenSearch refused: the field, its value, and the types that the index, the schema and the attribute register say it has.
+
     Example: tailrace dead show spool-1f2e3d4c-3-4096-0
     """
-    letter = DeadLetters(load().settings.dead_folder).get(identity)
+    settings = load().settings
+    letter = DeadLetters(settings.dead_folder).get(identity)
     if letter is None:
         raise UsageError(f"no such dead letter: {identity}")
     if raw:
         sys.stdout.buffer.write(letter.body)
-    elif as_json:
-        shown = {"id": identity, "kind": letter.kind, "reason": letter.reason, "detail": dict(letter.detail)}
+        return
+    beside = _beside(settings, letter)
+    if as_json:
+        shown = {"id": identity, "kind": letter.kind, "reason": letter.reason, "detail": dict(letter.detail), **({"refused": beside} if beside else {})}
         print_json({**shown, "body": letter.body.decode("utf-8", "backslashreplace")})
     else:
-        lines = [f"reason: {letter.reason}", *(f"{name}: {value}" for name, value in letter.detail.items()), ""]
+        lines = [f"reason: {letter.reason}", *(f"{name}: {value}" for name, value in [*letter.detail.items(), *_refused_lines(beside)]), ""]
         click.echo("\n".join(printable(line) for line in [*lines, letter.body.decode("utf-8", "backslashreplace")]))
 
 
@@ -121,6 +128,25 @@ def replay(ids: tuple[str, ...], *, as_json: bool) -> None:
     else:
         print_table(("id", "outcome"), outcomes.items())
     sys.exit(0 if set(outcomes.values()) <= {"replayed"} else 1)
+
+
+def _beside(settings: Settings, letter: DeadLetter) -> Mapping[str, Any]:
+    transport: Asks | None = None
+    if settings.opensearch_url and letter.kind == "document":
+        from tailrace import aws  # opensearch-py takes long to import
+
+        transport = aws.opensearch(settings, timeout_s=5).transport
+    found = refused(letter, AttributeRegister(settings.register_path), transport)
+    return found.to_json() if found else {}
+
+
+def _refused_lines(beside: Mapping[str, Any]) -> list[tuple[str, object]]:
+    if not beside:
+        return []
+    words = {True: "yes", False: "no", None: "cannot be said from here"}
+    told = {"refused field": beside["field"], "its value": beside["value"], f"type in {beside['index'] or 'the index'}": beside["index_type"]}
+    told |= {"type in the schema": beside["schema_type"] or "none", "type in the register": beside["register_type"] or "none"}
+    return [*told.items(), ("fits the index as it is now", words[beside["fits"]])]
 
 
 def _rows_of(letters: DeadLetters, group: str) -> list[Mapping[str, Any]]:

@@ -22,6 +22,8 @@ class FakeOpenSearch:
         self.poison_ending = ""
         self.max_bytes = 1 << 40
         self.puts: list[tuple[str, Any]] = []
+        self.mappings: dict[str, dict[str, Any]] = {}
+        """Mappings of indices, as they are asked for."""
         self.requests = 0
         self.url = ""
         self.lock = threading.Lock()
@@ -92,6 +94,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
+
+    def do_GET(self) -> None:
+        index, _, what = self.path.strip("/").partition("/")
+        if what == "_mapping" and index in self.fake.mappings:
+            self._answer(200, {index: {"mappings": self.fake.mappings[index]}})
+        else:
+            self._answer(404, {"error": {"type": "index_not_found_exception", "reason": f"no such index [{index}]"}, "status": 404})
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))

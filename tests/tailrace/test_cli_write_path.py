@@ -8,10 +8,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firehose import LocalFirehose
+from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter
 from tailrace.cli import root
 from tailrace.clock import SystemClock
 from tests.firehose.deliveries import delivery_of, lake_column, numbered, quick
+from tests.firehose.fake_opensearch import fake_opensearch
 
 
 @pytest.fixture
@@ -92,6 +94,21 @@ def test_dead_letters_are_grouped_and_listed_by_group(home: Path) -> None:
     assert len(json_of("dead", "list", "--group", group["group"])["dead"]) == 2
     assert len(json_of("dead", "list", "--group", group["group"], "--limit", "1")["dead"]) == 1
     assert f"did you mean {group['group']!r}" in str(run("dead", "list", "--group", group["group"][:-1]).exception)
+
+
+def test_a_refused_document_is_shown_beside_the_mapping_of_its_index(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "400 mapper_parsing_exception: failed to parse field [attributes.ms] of type [long] in document with id 'e-1'"
+    detail = {"table": "logs", "sink": "opensearch", "action": '{"create":{"_index":"tailrace-logs-2026.11.27","_id":"e-1"}}'}
+    DeadLetters(home / "dead").write("opensearch-1", [DeadLetter("document", reason, b'{"attributes":{"ms":"12 ms"}}', detail)], time_us=0)
+    assert "no OpenSearch is set up" in json_of("dead", "show", "opensearch-1-0")["refused"]["index_type"]
+    with fake_opensearch() as fake:
+        fake.mappings["tailrace-logs-2026.11.27"] = {"properties": {"attributes": {"properties": {"ms": {"type": "long"}}}}}
+        monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", fake.url)
+        shown = json_of("dead", "show", "opensearch-1-0")["refused"]
+        told = run("dead", "show", "opensearch-1-0").output
+    assert (shown["field"], shown["value"], shown["index_type"], shown["fits"]) == ("attributes.ms", '"12 ms"', "long", False)
+    assert "type in tailrace-logs-2026.11.27: long" in told
+    assert "fits the index as it is now: no" in told
 
 
 @pytest.mark.parametrize("words", [("show", "none-0"), ("drop", "none-0"), ("replay", "none-0")])
