@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Final
 
 from collectors.collector import Collector, Summary
+from collectors.desk import Desk, Redelivers
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
 from collectors.health import Health
 from collectors.meter import Meter
 from collectors.parse import parse_lines
+from collectors.rehearsal import Rehearsal
 from collectors.reparse import Reparse, RewritesRows
 from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.sources.files import LineSource
 from collectors.steps import Work
+from firehose.dead_letters import DeadLetters
+from firehose.dead_letters.refused import Asks
 from firehose.delivery import DeadLetter, DeliveryStream
 from tailrace.clock import Clock
 from tailrace.fields import AttributeRegister
@@ -22,6 +26,7 @@ from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
 from tailrace.stores import open_store
 
+OPENSEARCH_TIMEOUT_S: Final = 5.0
 REPLAY_PATIENCE_S: Final = 30.0
 """How long a full spool is waited for while a dead letter is replayed."""
 
@@ -44,6 +49,29 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
     collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
     collector.replay_by("file", LineSource(collector, clock, patience_s=REPLAY_PATIENCE_S).replay)
     return collector
+
+
+def rehearsal_from_settings(settings: Settings, clock: Clock) -> Rehearsal:
+    """Make what plays replays through, with the formats and rules as their files are now; the register is a copy, and nothing is written."""
+    register = AttributeRegister(settings.register_path)
+    copy = AttributeRegister(None, register.types())
+    transport: Asks | None = None
+    if settings.opensearch_url:
+        from tailrace import aws  # boto3 and opensearch-py take long to import
+
+        transport = aws.opensearch(settings, timeout_s=OPENSEARCH_TIMEOUT_S).transport
+    return Rehearsal(lambda stream: collector_from_settings(settings, stream, copy, clock, keeps=False), register, transport)
+
+
+def desk_from_settings(settings: Settings, stream: Redelivers, collector: Collector, register: AttributeRegister) -> Desk:
+    """Make the desk of a write path that runs: before a replay the collector takes up the formats as their files are now."""
+
+    def mended() -> None:
+        formats = formats_from_settings(settings)
+        register.declare(formats.declared())
+        collector.use(work_with(formats, register).parse_lines)
+
+    return Desk(DeadLetters(settings.dead_folder), stream, collector, mended)
 
 
 def _replay_object(settings: Settings, collector: Collector, clock: Clock, letter: DeadLetter) -> Summary:

@@ -37,6 +37,7 @@ ROUTES: Final = (
     Route("/_tailrace/reparse", own.reparse, methods=["POST"]),
     Route("/_tailrace/dead", own.dead_list, methods=["GET"]),
     Route("/_tailrace/dead/groups", own.dead_groups, methods=["GET"]),
+    Route("/_tailrace/dead/groups/{id}/replay", own.dead_replay_group, methods=["POST"]),
     Route("/_tailrace/dead/{id}", own.dead_show, methods=["GET"]),
     Route("/_tailrace/dead/{id}/replay", own.dead_replay, methods=["POST"]),
     Route("/_tailrace/dead/{id}/drop", own.dead_drop, methods=["POST"]),

@@ -3,14 +3,16 @@
 The dashboard, the alert engine and the consumers reach the write path here, so that the two paths never import each other.
 """
 
+from itertools import islice
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from collectors.desk import Desk
+from collectors.rehearsal import Rehearsal
 from firehose.dead_letters.groups import groups, members
-from firehose.delivery import DeadLetter
 from gateway.answers import JsonResponse, refused
 from gateway.parts import KeepsDeadLetters, Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
@@ -20,6 +22,8 @@ from tailrace.lake import LAST_HOUR_US
 
 KINDS: Final = ("cloudwatch", "xray")
 MAX_LISTED: Final = 1_000
+MAX_REHEARSED: Final = 100
+SHOWN_REASONS: Final = 5
 
 
 async def healthz(request: Request) -> Response:
@@ -93,13 +97,22 @@ async def dead_show(request: Request) -> Response:
 
 
 async def dead_replay(request: Request) -> Response:
-    """Put a dead letter through the write path again; what is dead again is a new dead letter."""
-    return await run_in_threadpool(_replay, Parts.of(request), _id(request), request)
+    """Put a dead letter through the write path again, or with ``dry_run=true`` say what it would become; what is dead again is a new dead letter."""
+    refuse_unknown(request, {"dry_run"})
+    work = _foresee if _dry(request) else _replay
+    return await run_in_threadpool(work, Parts.of(request), _id(request), request)
+
+
+async def dead_replay_group(request: Request) -> Response:
+    """Replay the letters of a group, at most a thousand at once, or with ``dry_run=true`` say what the first hundred would become."""
+    refuse_unknown(request, {"dry_run"})
+    work = _foresee_group if _dry(request) else _replay_group
+    return await run_in_threadpool(work, Parts.of(request), _id(request))
 
 
 async def dead_drop(request: Request) -> Response:
     """Throw a dead letter away."""
-    dropped = await run_in_threadpool(Parts.of(request).dead.drop, _id(request))
+    dropped = await run_in_threadpool(_desk(Parts.of(request)).drop, _id(request))
     return JsonResponse({"dropped": True}) if dropped else _no_letter(request)
 
 
@@ -115,15 +128,46 @@ def _status(parts: Parts) -> dict[str, Any]:
 
 
 def _replay(parts: Parts, identity: str, request: Request) -> Response:
-    letter: DeadLetter | None = parts.dead.get(identity)
-    if letter is None:
-        return _no_letter(request)
-    if parts.stream.replay(letter):
-        parts.dead.drop(identity)
-        return JsonResponse({"redelivered": True})
-    took = parts.collector.replay(letter)
-    parts.dead.drop(identity)
-    return JsonResponse({"events": took.events, "spans": took.spans, "dead": len(took.dead)})
+    done = _desk(parts).replay(identity)
+    return _no_letter(request) if done is None else JsonResponse(done.to_json())
+
+
+def _foresee(parts: Parts, identity: str, request: Request) -> Response:
+    letter = parts.dead.get(identity)
+    return _no_letter(request) if letter is None else JsonResponse(_rehearsal(parts).of(identity, letter).to_json())
+
+
+def _replay_group(parts: Parts, name: str) -> Response:
+    before = sum(one.count for one in groups(parts.dead) if one.name == name)
+    done = _desk(parts).replay_group(name, MAX_LISTED)
+    refused = [one for one in done if one.error]
+    replayed = len(done) - len(refused)
+    told = {"replayed": replayed, "dead": sum(bool(one.dead) for one in done), "refused": len(refused), "left": max(before - replayed, 0)}
+    return JsonResponse({**told, "reasons": list(dict.fromkeys(one.outcome for one in done if one.error or one.dead))[:SHOWN_REASONS]})
+
+
+def _foresee_group(parts: Parts, name: str) -> Response:
+    rehearsal = _rehearsal(parts)
+    return JsonResponse({"dry_run": [rehearsal.of(one.id, one.letter()).to_json() for one in islice(members(parts.dead, name), MAX_REHEARSED)]})
+
+
+def _dry(request: Request) -> bool:
+    told = request.query_params.get("dry_run", "false")
+    if told not in {"true", "false"}:
+        raise RequestError(f"must be true or false, not {told[:100]!r}", clause="dry_run")
+    return told == "true"
+
+
+def _desk(parts: Parts) -> Desk:
+    if parts.desk is None:
+        raise RequestError("nothing is replayed here")
+    return parts.desk
+
+
+def _rehearsal(parts: Parts) -> Rehearsal:
+    if parts.rehearsal is None:
+        raise RequestError("nothing is replayed here")
+    return parts.rehearsal()
 
 
 def _id(request: Request) -> str:

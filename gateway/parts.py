@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from collectors.collector import Collector
+from collectors.desk import Desk
+from collectors.rehearsal import Rehearsal
 from firehose.delivery import DeadLetter
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
@@ -15,11 +17,7 @@ from tailrace.fields import AttributeRegister
 
 
 class Flushes(Protocol):
-    """A delivery stream that can be asked to hurry, and to deliver again what a sink had refused."""
-
-    def replay(self, letter: DeadLetter) -> bool:
-        """Deliver a sink's dead letter again; ``False`` where it is none of a sink's, and the collector's to read."""
-        ...
+    """A delivery stream that can be asked to hurry."""
 
     def flush(self, timeout_s: float = ...) -> bool:
         """Wait until everything that was put is in the lake; answer whether it is."""
@@ -45,10 +43,6 @@ class KeepsDeadLetters(Protocol):
         """Answer one whole; ``None`` where there is none."""
         ...
 
-    def drop(self, identity: str) -> bool:
-        """Throw one away; answer whether it was there."""
-        ...
-
 
 class Reparses(Protocol):
     """Reads stored rows again, with the formats as their files are now."""
@@ -71,6 +65,8 @@ class Parts:
     status: Callable[[], Mapping[str, Any]]
     parse_health: Callable[[], Mapping[str, Any]] = dict
     reparse: Reparses | None = None
+    desk: Desk | None = None
+    rehearsal: Callable[[], Rehearsal] | None = None
 
     @staticmethod
     def of(request: Request) -> "Parts":

@@ -11,7 +11,19 @@ from dashboard.session import settings
 from tailrace.errors import TransientError
 
 TIMEOUT_S: Final = 5.0
+WORK_TIMEOUT_S: Final = 60.0
 SHOWN_BYTES: Final = 4_000
+SHOWN_REASONS: Final = 5
+FORESEEN: Final = {
+    "parsed": "rows read in full",
+    "partial": "rows read in part",
+    "failed": "rows not read",
+    "spans": "spans",
+    "metrics": "metrics",
+    "documents": "documents for OpenSearch",
+    "dropped": "dropped by rules",
+    "dead": "dead letters again",
+}
 LISTED: Final = 200
 GROUP_COLUMNS: Final = {
     "cause": "Cause",
@@ -50,6 +62,7 @@ def _group(group: dict[str, Any]) -> None:
     rows: list[dict[str, Any]] = orjson.loads(_ask("GET", f"/_tailrace/dead?limit={LISTED}&group={name}"))["dead"]
     more = f"; the newest {LISTED} are listed" if group["count"] > LISTED else ""
     st.caption(f"Letters of group {name}: {group['count']:,}{more}")
+    _replay(f"groups/{name}", "Replay all", name)
     picked = _picked(rows, LETTER_COLUMNS, f"dead-{name}") if rows else None
     if picked is not None:
         _one(picked)
@@ -71,20 +84,35 @@ def _one(row: dict[str, Any]) -> None:
         st.text(str(row["reason"]))
         body = _ask("GET", f"/_tailrace/dead/{identity}")
         st.code(body[:SHOWN_BYTES].decode("utf-8", "replace"), language=None, wrap_lines=True)
-        left, right = st.columns(2)
-        if left.button("Replay", icon=":material/replay:", width="stretch"):
-            _ask("POST", f"/_tailrace/dead/{identity}/replay")
-            st.rerun()
-        if right.button("Drop", icon=":material/delete:", width="stretch"):
+        _replay(identity, "Replay", identity)
+        if st.button("Drop", icon=":material/delete:"):
             _ask("POST", f"/_tailrace/dead/{identity}/drop")
             st.rerun()
 
 
-def _ask(method: str, path: str) -> bytes:
+def _replay(what: str, label: str, key: str) -> None:
+    """Offer a dry run, and the replay itself; say what came of either."""
+    left, right, _ = st.columns([1, 1, 3])
+    if left.button("Dry run", icon=":material/visibility:", width="stretch", key=f"dry-{key}", help="Say what it would become, and put nothing"):
+        told = orjson.loads(_ask("POST", f"/_tailrace/dead/{what}/replay?dry_run=true", WORK_TIMEOUT_S))
+        _foreseen(told.get("dry_run", [told]))
+    if right.button(label, icon=":material/replay:", width="stretch", key=f"replay-{key}"):
+        _ask("POST", f"/_tailrace/dead/{what}/replay", WORK_TIMEOUT_S)
+        st.rerun()
+
+
+def _foreseen(found: list[dict[str, Any]]) -> None:
+    sums = {name: sum(one[name] for one in found) for name in FORESEEN}
+    st.text(f"Dry run of {len(found):,}: " + (", ".join(f"{number:,} {FORESEEN[name]}" for name, number in sums.items() if number) or "nothing"))
+    for reason in list(dict.fromkeys(text for one in found for text in (*one["reasons"], one["note"]) if text))[:SHOWN_REASONS]:
+        st.text(reason)
+
+
+def _ask(method: str, path: str, timeout_s: float = TIMEOUT_S) -> bytes:
     own = settings()
     headers = {"Authorization": f"Bearer {own.gateway_token}"} if own.gateway_token else {}
     try:
-        answer = urllib3.request(method, own.gateway_url + path, headers=headers, timeout=TIMEOUT_S, retries=False, redirect=False)
+        answer = urllib3.request(method, own.gateway_url + path, headers=headers, timeout=timeout_s, retries=False, redirect=False)
     except urllib3.exceptions.HTTPError as error:
         raise TransientError(f"the gateway at {own.gateway_url} does not answer") from error
     if answer.status >= 400:

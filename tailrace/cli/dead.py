@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
+import orjson
 import urllib3
 
-from collectors.collector import Collector
-from collectors.from_settings import collector_from_settings
+from collectors.desk import DEAD_AGAIN, Desk
+from collectors.from_settings import collector_from_settings, rehearsal_from_settings
+from collectors.rehearsal import Foreseen
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
 from firehose.dead_letters.groups import groups, members
@@ -108,26 +111,50 @@ def drop(ids: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @command.command()
-@ids_argument
+@click.argument("ids", metavar="[ID...|all]", nargs=-1)
+@click.option("--group", default="", help="All letters of a group.")
+@click.option("--dry-run", is_flag=True, help="Say what they would become, and put nothing.")
 @json_option
-def replay(ids: tuple[str, ...], *, as_json: bool) -> None:
-    """Put dead letters through the write path again; ``all`` is every one. Exits 1 where one is refused again.
+def replay(ids: tuple[str, ...], group: str, *, dry_run: bool, as_json: bool) -> None:
+    """Put dead letters through the write path again; ``all`` is every one. Exits 1 where one is dead again, or refused again.
 
-    Where the gateway runs, it is asked to do it.
+    Where the gateway runs, it is asked to do it. A letter that is replayed twice adds no event twice.
 
-    Example: tailrace dead replay all
+    Example: tailrace dead replay --group 3f2a91c4 --dry-run
     """
     settings = load().settings
     letters = DeadLetters(settings.dead_folder)
-    outcomes: dict[str, str] = {}
+    if bool(ids) == bool(group):
+        raise UsageError("name dead letters, or all, or a group with --group")
+    named = [str(row["id"]) for row in _rows_of(letters, group)] if group else _named(letters, ids)
+    if dry_run:
+        _print_foreseen(list(_foreseen(settings, letters, named)), as_json=as_json)
+        return
     with _replayer(settings, letters) as again:
-        for identity in _named(letters, ids):
-            outcomes[identity] = _outcome(again, identity)
+        outcomes = {identity: _outcome(again, identity) for identity in named}
     if as_json:
         print_json({"replayed": outcomes})
     else:
         print_table(("id", "outcome"), outcomes.items())
     sys.exit(0 if set(outcomes.values()) <= {"replayed"} else 1)
+
+
+def _foreseen(settings: Settings, letters: DeadLetters, named: Sequence[str]) -> Iterator[Foreseen]:
+    rehearsal = rehearsal_from_settings(settings, SystemClock())
+    for identity in named:
+        letter = letters.get(identity)
+        if letter is not None:
+            yield rehearsal.of(identity, letter)
+
+
+def _print_foreseen(found: Sequence[Foreseen], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"dry_run": [one.to_json() for one in found]})
+    else:
+        columns = ("id", "parsed", "partial", "failed", "spans", "metrics", "documents", "dropped", "dead")
+        rows = [(*(getattr(one, column) for column in columns), "; ".join(filter(None, (*one.reasons, one.note)))) for one in found]
+        print_table((*columns, "why"), rows)
+    sys.exit(1 if any(one.dead for one in found) else 0)
 
 
 def _beside(settings: Settings, letter: DeadLetter) -> Mapping[str, Any]:
@@ -156,12 +183,11 @@ def _rows_of(letters: DeadLetters, group: str) -> list[Mapping[str, Any]]:
     return [one.row() for one in found]
 
 
-def _outcome(again: Callable[[str], None], identity: str) -> str:
+def _outcome(again: Callable[[str], str], identity: str) -> str:
     try:
-        again(identity)
+        return again(identity)
     except DeliveryError as error:
         return str(error)
-    return "replayed"
 
 
 def _named(letters: DeadLetters, ids: Sequence[str]) -> list[str]:
@@ -174,37 +200,34 @@ def _named(letters: DeadLetters, ids: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _replayer(settings: Settings, letters: DeadLetters) -> Iterator[Callable[[str], None]]:
-    """Answer what replays a letter: the write path of this process, or, where another process has the spool, its gateway."""
+def _replayer(settings: Settings, letters: DeadLetters) -> Iterator[Callable[[str], str]]:
+    """Answer what replays a letter and says the outcome: the write path of this process, or, where another process has the spool, its gateway."""
     clock, register = SystemClock(), AttributeRegister(settings.register_path)
     try:
         stream = LocalFirehose(settings, clock, register=register)
     except StateError:
-        yield lambda identity: _ask_gateway(settings, identity)
+        yield partial(_ask_gateway, settings)
         return
     with stream:
         collector = collector_from_settings(settings, stream, register, clock)
+        desk = Desk(letters, stream, collector)
         try:
-            yield lambda identity: _replay(stream, collector, letters, identity)
+            yield lambda identity: done.outcome if (done := desk.replay(identity)) else "gone meanwhile"
         finally:
             collector.close()
         stream.flush()
 
 
-def _replay(stream: LocalFirehose, collector: Collector, letters: DeadLetters, identity: str) -> None:
-    letter = letters.get(identity)
-    if letter is None:
-        return
-    if not stream.replay(letter):
-        collector.replay(letter)
-    letters.drop(identity)
-
-
-def _ask_gateway(settings: Settings, identity: str) -> None:
+def _ask_gateway(settings: Settings, identity: str) -> str:
     headers = {"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {}
     try:
         answer = urllib3.request("POST", f"{settings.gateway_url}/_tailrace/dead/{identity}/replay", headers=headers, timeout=30.0, retries=False)
     except urllib3.exceptions.HTTPError as error:
         raise TransientError(f"another process has the spool, and the gateway at {settings.gateway_url} does not answer") from error
+    try:
+        told = orjson.loads(answer.data)
+    except orjson.JSONDecodeError:
+        told = {}
     if answer.status >= 400:
-        raise TransientError(f"the gateway answered {answer.status}")
+        raise TransientError(f"the gateway answered {answer.status} {told.get('error', {}).get('reason', '')}".strip())
+    return f"{DEAD_AGAIN}{told['reasons'][0]}" if told.get("dead") else "replayed"

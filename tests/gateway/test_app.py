@@ -138,6 +138,25 @@ def test_dead_letters_are_grouped_and_those_of_a_group_are_listed(door: TestClie
     assert door.get("/_tailrace/dead?group=none").json() == {"dead": [], "total": 0}
 
 
+def test_a_group_is_rehearsed_and_replayed_whole(door: TestClient) -> None:
+    for message in ("x", "yy"):
+        door.post("/_tailrace/payload", content=payload(message)[:-9])
+    door.post("/_tailrace/flush")
+    (group,) = door.get("/_tailrace/dead/groups").json()["groups"]
+    path = f"/_tailrace/dead/groups/{group['group']}/replay"
+    told = door.post(f"{path}?dry_run=true").json()["dry_run"]
+    assert [(one["dead"], one["reasons"]) for one in told] == [(1, [group["reason"]])] * 2
+    one = door.post(f"/_tailrace/dead/{told[0]['id']}/replay?dry_run=true").json()
+    assert (one["id"], one["dead"]) == (told[0]["id"], 1)
+    assert door.get("/_tailrace/dead").json()["total"] == 2
+    done = door.post(path).json()
+    assert (done["replayed"], done["dead"], done["refused"], done["left"]) == (2, 2, 0, 0)
+    assert door.post("/_tailrace/dead/groups/none/replay").json()["replayed"] == 0
+    assert door.post(f"{path}?dry_run=maybe").status_code == 400
+    door.post("/_tailrace/flush")
+    assert door.get("/_tailrace/dead").json()["total"] == 2
+
+
 def test_a_dead_letter_is_listed_shown_replayed_and_dropped(door: TestClient) -> None:
     assert door.post("/_tailrace/payload", content=payload("x")[:-9]).json()["dead"] == 1
     door.post("/_tailrace/flush")

@@ -1,5 +1,6 @@
 """The commands ledger, dead and lake."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(home: Path) -> None:
     assert "\\x1f" in run("dead", "show", first).output
     assert run("dead", "list").output.count("not gzip") == 2
     assert json_of("dead", "drop", first)["dropped"] == [first]
-    assert json_of("dead", "replay", "all")["replayed"] == {second: "replayed"}
+    assert json_of("dead", "replay", "all", code=1)["replayed"] == {second: "dead again: neither gzip, zlib, JSON nor base64 of one of them"}
     (again,) = json_of("dead", "list")["dead"]
     assert again["id"] != second
     with LocalFirehose(quick(home), SystemClock()):
@@ -94,6 +95,23 @@ def test_dead_letters_are_grouped_and_listed_by_group(home: Path) -> None:
     assert len(json_of("dead", "list", "--group", group["group"])["dead"]) == 2
     assert len(json_of("dead", "list", "--group", group["group"], "--limit", "1")["dead"]) == 1
     assert f"did you mean {group['group']!r}" in str(run("dead", "list", "--group", group["group"][:-1]).exception)
+
+
+def test_a_group_is_rehearsed_then_replayed_whole(home: Path) -> None:
+    body = gzip.compress(b'{"messageType":"DATA_MESSAGE","logGroup":"g","logStream":"s","logEvents":[{"id":"r-1","timestamp":1790000000000,"message":"x"}]}')
+    for number in range(2):
+        DeadLetters(home / "dead").write(f"own-{number}", [DeadLetter("payload", f"fault {number}", body, {"envelope": "cloudwatch"})], time_us=number)
+    name = next(one["group"] for one in json_of("dead", "groups")["groups"] if one["cause"] == "fault #")
+    told = json_of("dead", "replay", "--group", name, "--dry-run")["dry_run"]
+    assert [(one["id"], one["parsed"] + one["failed"], one["dead"]) for one in told] == [("own-1-0", 1, 0), ("own-0-0", 1, 0)]
+    assert "not gzip" not in run("dead", "replay", "--group", name, "--dry-run").output
+    assert json_of("dead", "replay", "all", "--dry-run", code=1)["dry_run"][0]["dead"] == 1
+    assert json_of("dead", "list")["total"] == 4
+    assert set(json_of("dead", "replay", "--group", name)["replayed"].values()) == {"replayed"}
+    assert sorted(lake_column(home)).count("r-1") == 1
+    assert json_of("ledger", "check", "--deep")["balanced"]
+    for words in ((), ("all", "--group", name)):
+        assert "name dead letters" in str(run("dead", "replay", *words).exception)
 
 
 def test_a_refused_document_is_shown_beside_the_mapping_of_its_index(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
