@@ -18,6 +18,7 @@ from collectors.rules.rule_file import NO_RULES, Rules, load_rules
 from collectors.sources.files import LineSource
 from collectors.steps import Work
 from firehose.dead_letters import DeadLetters
+from firehose.dead_letters.log import ReplayLog
 from firehose.dead_letters.refused import Asks
 from firehose.delivery import DeadLetter, DeliveryStream
 from tailrace.clock import Clock
@@ -63,7 +64,7 @@ def rehearsal_from_settings(settings: Settings, clock: Clock) -> Rehearsal:
     return Rehearsal(lambda stream: collector_from_settings(settings, stream, copy, clock, keeps=False), register, transport)
 
 
-def desk_from_settings(settings: Settings, stream: Redelivers, collector: Collector, register: AttributeRegister) -> Desk:
+def desk_from_settings(settings: Settings, stream: Redelivers, collector: Collector, register: AttributeRegister, clock: Clock) -> Desk:
     """Make the desk of a write path that runs: before a replay the collector takes up the formats as their files are now."""
 
     def mended() -> None:
@@ -71,7 +72,7 @@ def desk_from_settings(settings: Settings, stream: Redelivers, collector: Collec
         register.declare(formats.declared())
         collector.use(work_with(formats, register).parse_lines)
 
-    return Desk(DeadLetters(settings.dead_folder), stream, collector, mended)
+    return Desk(DeadLetters(settings.dead_folder), stream, collector, ReplayLog(settings.dead_log_path), clock, mended)
 
 
 def _replay_object(settings: Settings, collector: Collector, clock: Clock, letter: DeadLetter) -> Summary:

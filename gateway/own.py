@@ -13,6 +13,7 @@ from starlette.responses import Response
 from collectors.desk import Desk
 from collectors.rehearsal import Rehearsal
 from firehose.dead_letters.groups import groups, members
+from firehose.dead_letters.log import Who
 from gateway.answers import JsonResponse, refused
 from gateway.parts import KeepsDeadLetters, Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
@@ -20,8 +21,12 @@ from tailrace.clock import US_PER_HOUR
 from tailrace.errors import RequestError, nearest
 from tailrace.lake import LAST_HOUR_US
 
+USER: Final = "x-tailrace-user"
+"""The header in which a client says whom it acts for."""
+
 KINDS: Final = ("cloudwatch", "xray")
 MAX_LISTED: Final = 1_000
+MAX_USER: Final = 100
 MAX_REHEARSED: Final = 100
 SHOWN_REASONS: Final = 5
 
@@ -107,12 +112,12 @@ async def dead_replay_group(request: Request) -> Response:
     """Replay the letters of a group, at most a thousand at once, or with ``dry_run=true`` say what the first hundred would become."""
     refuse_unknown(request, {"dry_run"})
     work = _foresee_group if _dry(request) else _replay_group
-    return await run_in_threadpool(work, Parts.of(request), _id(request))
+    return await run_in_threadpool(work, Parts.of(request), _id(request), request)
 
 
 async def dead_drop(request: Request) -> Response:
     """Throw a dead letter away."""
-    dropped = await run_in_threadpool(_desk(Parts.of(request)).drop, _id(request))
+    dropped = await run_in_threadpool(_desk(Parts.of(request)).drop, _id(request), _who(request))
     return JsonResponse({"dropped": True}) if dropped else _no_letter(request)
 
 
@@ -128,7 +133,7 @@ def _status(parts: Parts) -> dict[str, Any]:
 
 
 def _replay(parts: Parts, identity: str, request: Request) -> Response:
-    done = _desk(parts).replay(identity)
+    done = _desk(parts).replay(identity, _who(request))
     return _no_letter(request) if done is None else JsonResponse(done.to_json())
 
 
@@ -137,18 +142,25 @@ def _foresee(parts: Parts, identity: str, request: Request) -> Response:
     return _no_letter(request) if letter is None else JsonResponse(_rehearsal(parts).of(identity, letter).to_json())
 
 
-def _replay_group(parts: Parts, name: str) -> Response:
+def _replay_group(parts: Parts, name: str, request: Request) -> Response:
     before = sum(one.count for one in groups(parts.dead) if one.name == name)
-    done = _desk(parts).replay_group(name, MAX_LISTED)
+    done = _desk(parts).replay_group(name, MAX_LISTED, _who(request))
     refused = [one for one in done if one.error]
     replayed = len(done) - len(refused)
     told = {"replayed": replayed, "dead": sum(bool(one.dead) for one in done), "refused": len(refused), "left": max(before - replayed, 0)}
     return JsonResponse({**told, "reasons": list(dict.fromkeys(one.outcome for one in done if one.error or one.dead))[:SHOWN_REASONS]})
 
 
-def _foresee_group(parts: Parts, name: str) -> Response:
+def _foresee_group(parts: Parts, name: str, request: Request) -> Response:
+    del request
     rehearsal = _rehearsal(parts)
     return JsonResponse({"dry_run": [rehearsal.of(one.id, one.letter()).to_json() for one in islice(members(parts.dead, name), MAX_REHEARSED)]})
+
+
+def _who(request: Request) -> Who:
+    """Whom a client says it acts for, and where it is: the record of replays names both."""
+    user = request.headers.get(USER, "")[:MAX_USER]
+    return Who(user if user.isprintable() else "", f"gateway {request.client.host}" if request.client else "gateway")
 
 
 def _dry(request: Request) -> bool:

@@ -64,7 +64,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         dead = DeadLetters(settings.dead_folder)
         health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
         again = _reparsing(settings, stream, collector, register, clock)
-        desk, rehearsal = desk_from_settings(settings, stream, collector, register), partial(rehearsal_from_settings, settings, clock)
+        desk, rehearsal = desk_from_settings(settings, stream, collector, register, clock), partial(rehearsal_from_settings, settings, clock)
         status = partial(_status, stream, collector, ways)
         parts = Parts(clock, workspace.engine(), collector, stream, register, dead, status, health, again, desk, rehearsal)
         yield Node(parts, stream, collector)

@@ -110,7 +110,7 @@ def _foreseen(found: list[dict[str, Any]]) -> None:
 
 def _ask(method: str, path: str, timeout_s: float = TIMEOUT_S) -> bytes:
     own = settings()
-    headers = {"Authorization": f"Bearer {own.gateway_token}"} if own.gateway_token else {}
+    headers = {"X-Tailrace-User": "dashboard", **({"Authorization": f"Bearer {own.gateway_token}"} if own.gateway_token else {})}
     try:
         answer = urllib3.request(method, own.gateway_url + path, headers=headers, timeout=timeout_s, retries=False, redirect=False)
     except urllib3.exceptions.HTTPError as error:

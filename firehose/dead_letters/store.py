@@ -95,7 +95,12 @@ class DeadLetters:
 
     def get(self, identity: str) -> DeadLetter | None:
         """Answer one whole; ``None`` where there is none."""
-        return next((one.letter() for one in read_file(self._path_of(identity)) if one.id == identity), None)
+        found = self.find(identity)
+        return found.letter() if found else None
+
+    def find(self, identity: str) -> Stored | None:
+        """Answer one as it is stored; ``None`` where there is none."""
+        return next((one for one in read_file(self._path_of(identity)) if one.id == identity), None)
 
     def drop(self, identity: str) -> bool:
         """Throw one away; answer whether it was there."""

@@ -1,5 +1,7 @@
 """``tailrace dead``: what could not be read or delivered, kept whole with its reason."""
 
+import os
+import pwd
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,11 +13,13 @@ import orjson
 import urllib3
 
 from collectors.desk import DEAD_AGAIN, Desk
+from collectors.desk import drop as drop_letter
 from collectors.from_settings import collector_from_settings, rehearsal_from_settings
 from collectors.rehearsal import Foreseen
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
 from firehose.dead_letters.groups import groups, members
+from firehose.dead_letters.log import ReplayLog, Who
 from firehose.dead_letters.refused import Asks, refused
 from firehose.delivery import DeadLetter
 from tailrace.cli.output import json_option, print_json, print_table, printable
@@ -105,8 +109,9 @@ def drop(ids: tuple[str, ...], *, as_json: bool) -> None:
 
     Example: tailrace dead drop spool-1f2e3d4c-3-4096-0
     """
-    letters = DeadLetters(load().settings.dead_folder)
-    dropped = [identity for identity in _named(letters, ids) if letters.drop(identity)]
+    settings, who = load().settings, _who()
+    letters, log, clock = DeadLetters(settings.dead_folder), ReplayLog(settings.dead_log_path), SystemClock()
+    dropped = [identity for identity in _named(letters, ids) if drop_letter(letters, identity, log, clock, who)]
     print_json({"dropped": dropped}) if as_json else click.echo(f"{len(dropped)} dropped")
 
 
@@ -137,6 +142,30 @@ def replay(ids: tuple[str, ...], group: str, *, dry_run: bool, as_json: bool) ->
     else:
         print_table(("id", "outcome"), outcomes.items())
     sys.exit(0 if set(outcomes.values()) <= {"replayed"} else 1)
+
+
+@command.command(name="log")
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=100, show_default=True, help="How many, the newest first.")
+@json_option
+def show_log(limit: int, *, as_json: bool) -> None:
+    """Say who replayed or dropped which dead letter, when, and what came of it; the newest first.
+
+    Example: tailrace dead log --limit 20
+    """
+    steps = [one.to_json() for one in ReplayLog(load().settings.dead_log_path).newest(limit)]
+    if as_json:
+        print_json({"log": steps})
+    else:
+        columns = ("time", "user", "via", "action", "id", "group", "source", "reason", "outcome")
+        print_table(columns, [tuple(one[column] for column in columns) for one in steps])
+
+
+def _who() -> Who:
+    number = os.getuid()
+    try:
+        return Who(pwd.getpwuid(number).pw_name, "command")
+    except KeyError:
+        return Who(str(number), "command")
 
 
 def _foreseen(settings: Settings, letters: DeadLetters, named: Sequence[str]) -> Iterator[Foreseen]:
@@ -210,16 +239,16 @@ def _replayer(settings: Settings, letters: DeadLetters) -> Iterator[Callable[[st
         return
     with stream:
         collector = collector_from_settings(settings, stream, register, clock)
-        desk = Desk(letters, stream, collector)
+        desk, who = Desk(letters, stream, collector, ReplayLog(settings.dead_log_path), clock), _who()
         try:
-            yield lambda identity: done.outcome if (done := desk.replay(identity)) else "gone meanwhile"
+            yield lambda identity: done.outcome if (done := desk.replay(identity, who)) else "gone meanwhile"
         finally:
             collector.close()
         stream.flush()
 
 
 def _ask_gateway(settings: Settings, identity: str) -> str:
-    headers = {"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {}
+    headers = {"X-Tailrace-User": _who().user, **({"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {})}
     try:
         answer = urllib3.request("POST", f"{settings.gateway_url}/_tailrace/dead/{identity}/replay", headers=headers, timeout=30.0, retries=False)
     except urllib3.exceptions.HTTPError as error:

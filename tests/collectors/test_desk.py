@@ -18,6 +18,7 @@ from collectors.sources.files import LineSource
 from firehose import LocalFirehose
 from firehose.dead_letters import DeadLetters
 from firehose.dead_letters.groups import groups
+from firehose.dead_letters.log import ReplayLog, Who
 from firehose.delivery import DeadLetter
 from firehose.disk import Machine
 from firehose.keeper import Keeper
@@ -53,6 +54,7 @@ OTLP = {
 }
 ACTION = '{"create":{"_index":"tailrace-logs-2026.09.21","_id":"d-1"}}'
 WHY = "a fault that was mended"
+ANNA = Who("anna", "command")
 
 LETTERS = {
     "cloudwatch": (DeadLetter("payload", WHY, payload("a", "b", '{"level":"INFO","message":"c"}'), {"envelope": "cloudwatch"}), 3),
@@ -84,7 +86,7 @@ def desk_of(home: Path, letters: type[DeadLetters] = DeadLetters, machine: Machi
     with LocalFirehose(settings, clock, register=register, machine=machine) as stream:
         collector = Collector(stream, work_with(formats(), register), register, clock)
         collector.replay_by("file", LineSource(collector, clock).replay)
-        yield Desk(letters(home / "dead"), stream, collector)
+        yield Desk(letters(home / "dead"), stream, collector, ReplayLog(home / "log.sqlite"), clock)
         collector.close()
         assert stream.flush()
 
@@ -103,16 +105,16 @@ def test_a_letter_that_is_replayed_twice_or_killed_between_put_and_drop_adds_no_
     dead = DeadLetters(tmp_path / "dead")
     dead.write("p", [letter], time_us=0)
     with desk_of(tmp_path, DiesBeforeDrop) as desk, pytest.raises(Killed):
-        desk.replay("p-0")
+        desk.replay("p-0", ANNA)
     assert dead.count() == 1
     first = ids(tmp_path)
     with desk_of(tmp_path) as desk:
-        done = desk.replay("p-0")
+        done = desk.replay("p-0", ANNA)
         assert done is not None
         assert done.outcome == "replayed"
-        assert desk.replay("p-0") is None
+        assert desk.replay("p-0", ANNA) is None
         dead.write("p", [letter], time_us=0)
-        desk.replay("p-0")
+        desk.replay("p-0", ANNA)
     assert len(first) == len(set(first)) == rows
     assert ids(tmp_path) == first
     assert (dead.count(), balanced(tmp_path)) == (0, True)
@@ -126,7 +128,7 @@ def test_past_the_recent_ids_the_lake_removes_what_is_there_twice_when_it_merges
     with desk_of(tmp_path, machine=Machine(remembered_ids=4, segment_bytes=1)) as desk:
         for number in range(2):
             DeadLetters(tmp_path / "dead").write("p", [letter], time_us=0)
-            assert desk.replay("p-0") is not None
+            assert desk.replay("p-0", ANNA) is not None
             desk._collector._stream.put(events(1_000 + 50 * number, 50))
     assert len(ids(tmp_path)) > rows + 100, "the filter had forgotten them"
     keeper = Keeper(quick(tmp_path), ManualClock(), grace_s=0.0)
@@ -148,7 +150,7 @@ def test_past_the_recent_ids_opensearch_answers_that_the_document_is_there(tmp_p
     with desk_of(tmp_path, machine=Machine(remembered_ids=4, segment_bytes=1), opensearch_url=opensearch.url) as desk:
         for number in range(2):
             DeadLetters(tmp_path / "dead").write("p", [letter], time_us=0)
-            desk.replay("p-0")
+            desk.replay("p-0", ANNA)
             desk._collector._stream.put(events(1_000 + 50 * number, 50))
     assert len(opensearch.ids()) == rows + 100
     assert {hop.duplicate for hop in open_ledger(tmp_path / "ledger.sqlite").hops() if hop.sink == "opensearch"} == {rows}
@@ -162,12 +164,12 @@ def test_a_document_that_is_sent_again_is_there_once_and_one_that_is_refused_aga
     opensearch.poison = {"d-1"}
     with desk_of(tmp_path, opensearch_url=opensearch.url) as desk:
         with pytest.raises(PermanentError, match="refuses it again"):
-            desk.replay("os-0")
+            desk.replay("os-0", ANNA)
         assert dead.count() == 1
         opensearch.poison = set()
         for _ in range(2):
             dead.write("os", [letter], time_us=0)
-            done = desk.replay("os-0")
+            done = desk.replay("os-0", ANNA)
             assert done is not None
             assert done.to_json() == {"redelivered": True}
     assert opensearch.ids() == ["d-1"]
@@ -179,8 +181,8 @@ def test_a_document_of_a_sink_that_is_not_set_up_stays_as_it_is(tmp_path: Path) 
     dead.write("os", [DeadLetter("document", "400", b"{}", {"sink": "opensearch", "action": ACTION})], time_us=0)
     with desk_of(tmp_path) as desk:
         with pytest.raises(PermanentError, match="not set up here"):
-            desk.replay("os-0")
-        assert "not set up" in desk.replay_group(groups(dead)[0].name, 10)[0].outcome
+            desk.replay("os-0", ANNA)
+        assert "not set up" in desk.replay_group(groups(dead)[0].name, 10, ANNA)[0].outcome
     assert dead.count() == 1
 
 
@@ -191,11 +193,11 @@ def test_a_group_is_replayed_whole_and_no_other_letter(tmp_path: Path) -> None:
     dead.write("q", [DeadLetter("payload", "another", payload("z"), {"envelope": "cloudwatch"}), DeadLetter("payload", "bad", b"\x1f\x8bno", {})], time_us=9)
     name = next(one.name for one in groups(dead) if one.count == 5)
     with desk_of(tmp_path) as desk:
-        assert len(desk.replay_group(name, 2)) == 2
-        assert [one.outcome for one in desk.replay_group(name, 100)] == ["replayed"] * 3
-        assert desk.replay_group(name, 100) == []
+        assert len(desk.replay_group(name, 2, ANNA)) == 2
+        assert [one.outcome for one in desk.replay_group(name, 100, ANNA)] == ["replayed"] * 3
+        assert desk.replay_group(name, 100, ANNA) == []
         bad = next(one.name for one in groups(dead) if one.cause == "bad")
-        (again,) = desk.replay_group(bad, 100)
+        (again,) = desk.replay_group(bad, 100, ANNA)
         assert again.outcome.startswith("dead again: compressed data")
     assert ids(tmp_path) == [f"m{number}-0" for number in range(5)]
     assert {one.cause[:10] for one in groups(dead)} == {"another", "compressed"}
@@ -219,7 +221,7 @@ def test_a_group_ends_at_the_first_letter_for_which_nobody_is_there(tmp_path: Pa
     dead.write("os", [DeadLetter("document", "400", b"{}", {"action": ACTION})] * 3, time_us=0)
     settings, register = quick(tmp_path), AttributeRegister()
     collector = collector_from_settings(settings, LocalFirehose(settings, SystemClock(), sinks=[]), register, SystemClock())
-    (one,) = Desk(dead, stream, collector).replay_group(groups(dead)[0].name, 9)
+    (one,) = Desk(dead, stream, collector, ReplayLog(tmp_path / "log.sqlite"), ManualClock()).replay_group(groups(dead)[0].name, 9, ANNA)
     assert (one.outcome, stream.asked, dead.count()) == ("opensearch is down", 1, 3)
 
 
@@ -232,7 +234,7 @@ def test_a_dry_run_says_what_the_replay_does_and_puts_nothing(tmp_path: Path, ki
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert (found.parsed + found.partial + found.failed + found.spans + found.metrics, found.dead, found.documents) == (rows, 0, 0)
     with desk_of(tmp_path) as desk:
-        desk.replay("p-0")
+        desk.replay("p-0", ANNA)
     assert len(ids(tmp_path)) == rows
     statuses = [str(one or "parsed") for one in lake_column(tmp_path, "parse_status")]
     assert (found.parsed, found.partial, found.failed) == tuple(statuses.count(word) for word in ("parsed", "partial", "failed"))
@@ -268,6 +270,49 @@ def test_a_dry_run_of_a_refused_document_asks_what_the_index_says_now(tmp_path: 
     assert opensearch.documents == {}
 
 
+def test_each_step_is_in_the_record_before_the_letter_is_gone(tmp_path: Path, opensearch: FakeOpenSearch) -> None:
+    dead, log = DeadLetters(tmp_path / "dead"), ReplayLog(tmp_path / "log.sqlite")
+    good, bad = DeadLetter("payload", WHY, payload("a"), {"source": "s"}), DeadLetter("payload", "bad", b"\x1f\x8bno", {})
+    refused = DeadLetter("document", "400 t", b'{"event_id":"d-1"}', {"sink": "opensearch", "action": ACTION, "table": "logs"})
+    dead.write("p", [good, bad, refused, bad], time_us=0)
+    opensearch.poison = {"d-1"}
+    with desk_of(tmp_path, DiesBeforeDrop) as desk, pytest.raises(Killed):
+        desk.replay("p-0", ANNA)
+    with desk_of(tmp_path, DiesBeforeDrop) as desk, pytest.raises(Killed):
+        desk.drop("p-3", ANNA)
+    with desk_of(tmp_path, opensearch_url=opensearch.url) as desk:
+        desk.replay("p-0", ANNA)
+        desk.replay("p-1", ANNA)
+        with pytest.raises(PermanentError):
+            desk.replay("p-2", ANNA)
+        assert desk.drop("p-3", Who("ben", "gateway 10.0.0.9"))
+        assert not desk.drop("p-3", ANNA)
+        assert desk.replay("p-0", ANNA) is None
+    steps = [(one.action, one.user, one.id, one.outcome.split(":")[0]) for one in reversed(log.newest(99))]
+    assert steps == [
+        ("replay", "anna", "p-0", "replayed"),
+        ("drop", "anna", "p-3", "dropped"),
+        ("replay", "anna", "p-0", "replayed"),
+        ("replay", "anna", "p-1", "dead again"),
+        ("replay", "anna", "p-2", "refused"),
+        ("drop", "ben", "p-3", "dropped"),
+    ]
+    assert log.done("p") == {"p-0", "p-1", "p-3"}
+    assert log.newest(99)[-1].group != log.newest(1)[0].group
+
+
+def test_what_cannot_be_written_down_is_not_done(tmp_path: Path) -> None:
+    dead = DeadLetters(tmp_path / "dead")
+    dead.write("p", [DeadLetter("payload", WHY, payload("a"), {})], time_us=0)
+    (tmp_path / "log.sqlite").write_bytes(b"no database" * 100)
+    with desk_of(tmp_path) as desk:
+        for work in (desk.replay, desk.drop):
+            with pytest.raises(TransientError, match="not a database"):
+                work("p-0", ANNA)
+    assert dead.count() == 1
+    assert ids(tmp_path) == ["a-0"]
+
+
 def test_formats_are_read_anew_before_a_replay(tmp_path: Path) -> None:
     folder = tmp_path / "formats"
     folder.mkdir()
@@ -277,7 +322,7 @@ def test_formats_are_read_anew_before_a_replay(tmp_path: Path) -> None:
         collector = collector_from_settings(settings, stream, register, clock)
         (folder / "odd.yaml").write_text(json.dumps(ODD))
         DeadLetters(settings.dead_folder).write("p", [DeadLetter("document", WHY, body, detail)], time_us=0)
-        assert desk_from_settings(settings, stream, collector, register).replay("p-0") is not None
+        assert desk_from_settings(settings, stream, collector, register, clock).replay("p-0", ANNA) is not None
         collector.close()
         assert stream.flush()
     assert lake_column(tmp_path, "log_format") == ["own.odd"]

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from firehose.dead_letters.log import ReplayLog
 from gateway.app import create_app
 from gateway.server import open_node
 from sandbox.checks import free_port
@@ -138,7 +139,7 @@ def test_dead_letters_are_grouped_and_those_of_a_group_are_listed(door: TestClie
     assert door.get("/_tailrace/dead?group=none").json() == {"dead": [], "total": 0}
 
 
-def test_a_group_is_rehearsed_and_replayed_whole(door: TestClient) -> None:
+def test_a_group_is_rehearsed_and_replayed_whole_and_the_record_says_by_whom(door: TestClient, tmp_path: Path) -> None:
     for message in ("x", "yy"):
         door.post("/_tailrace/payload", content=payload(message)[:-9])
     door.post("/_tailrace/flush")
@@ -149,10 +150,12 @@ def test_a_group_is_rehearsed_and_replayed_whole(door: TestClient) -> None:
     one = door.post(f"/_tailrace/dead/{told[0]['id']}/replay?dry_run=true").json()
     assert (one["id"], one["dead"]) == (told[0]["id"], 1)
     assert door.get("/_tailrace/dead").json()["total"] == 2
-    done = door.post(path).json()
+    done = door.post(path, headers={"X-Tailrace-User": "anna"}).json()
     assert (done["replayed"], done["dead"], done["refused"], done["left"]) == (2, 2, 0, 0)
     assert door.post("/_tailrace/dead/groups/none/replay").json()["replayed"] == 0
     assert door.post(f"{path}?dry_run=maybe").status_code == 400
+    steps = ReplayLog(tmp_path / "dead_log.sqlite").newest(9)
+    assert [(one.user, one.via, one.outcome[:10]) for one in steps] == [("anna", "gateway testclient", "dead again")] * 2
     door.post("/_tailrace/flush")
     assert door.get("/_tailrace/dead").json()["total"] == 2
 

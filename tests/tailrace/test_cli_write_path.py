@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,12 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(home: Path) -> None:
         (outcome,) = json_of("dead", "replay", "all", code=1)["replayed"].values()
     assert "does not answer" in outcome
     assert run("dead", "drop", "all").output == "1 dropped\n"
+    steps = json_of("dead", "log")["log"]
+    assert [(one["action"], one["id"], one["via"]) for one in steps] == [
+        (word, one, "command") for word, one in (("drop", again["id"]), ("replay", second), ("drop", first))
+    ]
+    assert {one["user"] for one in steps} == {pwd.getpwuid(os.getuid()).pw_name}
+    assert "neither gzip" in run("dead", "log", "--limit", "2").output
 
 
 def test_dead_letters_are_grouped_and_listed_by_group(home: Path) -> None:
