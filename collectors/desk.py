@@ -120,4 +120,4 @@ def drop(letters: DeadLetters, identity: str, log: ReplayLog, clock: Clock, who:
 
 
 def _step(letter: Stored, action: Action, outcome: str, clock: Clock, who: Who) -> Step:
-    return Step(clock.now_us(), who.user, who.via, action, letter.id, group_of(letter), letter.source, letter.reason, outcome)
+    return Step(clock.now_us(), who.user, who.via, action, letter.id, letter.kind, group_of(letter), letter.source, letter.reason, outcome)

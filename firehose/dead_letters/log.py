@@ -21,7 +21,7 @@ MAX_TEXT: Final = 2_000
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS steps (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
-  time_us INTEGER NOT NULL, user TEXT NOT NULL, via TEXT NOT NULL, action TEXT NOT NULL, id TEXT NOT NULL, "group" TEXT NOT NULL,
+  time_us INTEGER NOT NULL, user TEXT NOT NULL, via TEXT NOT NULL, action TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, "group" TEXT NOT NULL,
   source TEXT NOT NULL, reason TEXT NOT NULL, outcome TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS steps_by_id ON steps (id);
@@ -30,7 +30,7 @@ CREATE TRIGGER IF NOT EXISTS steps_are_not_replaced BEFORE INSERT ON steps WHEN 
   BEGIN SELECT RAISE(ABORT, 'the record is only added to'); END;
 CREATE TRIGGER IF NOT EXISTS steps_are_not_deleted BEFORE DELETE ON steps BEGIN SELECT RAISE(ABORT, 'the record is only added to'); END;
 """
-_COLUMNS: Final = 'time_us, user, via, action, id, "group", source, reason, outcome'
+_COLUMNS: Final = 'time_us, user, via, action, id, kind, "group", source, reason, outcome'
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Step:
     via: str
     action: str
     id: str
+    kind: str
     group: str
     source: str
     reason: str
@@ -71,7 +72,7 @@ class ReplayLog:
         row = tuple(value[:MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else value for value in astuple(step))
         try:
             with closing(open_writer(self._path, _SCHEMA)) as connection:
-                transact(connection, [(f"INSERT INTO steps ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])])  # noqa: S608 - constants
+                transact(connection, [(f"INSERT INTO steps ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])])  # noqa: S608 - constants
         except sqlite3.Error as error:
             raise TransientError(f"{self._path}: {error}") from error
 
@@ -83,6 +84,14 @@ class ReplayLog:
         """Answer the ids of a place (``<place>-<number>``) that were dropped, or replayed and put: they have left the dead letters once."""
         found = self._ask("SELECT DISTINCT id FROM steps WHERE id >= ? AND id < ? AND outcome NOT LIKE 'refused%'", [f"{place}-", f"{place}."])
         return {str(identity) for (identity,) in found}
+
+    def sent_again(self, sink: str) -> int:
+        """Count the documents that a sink had refused and took when they were sent again: the ledger counts them as dead."""
+        found = self._ask(
+            "SELECT count(DISTINCT id) FROM steps WHERE action = 'replay' AND outcome = 'replayed' AND kind = 'document' AND id >= ? AND id < ?",
+            [f"{sink}-", f"{sink}."],
+        )
+        return int(found[0][0]) if found else 0
 
     def _ask(self, sql: str, parameters: Sequence[object]) -> list[Any]:
         return ask(self._path, "a record of replays", sql, parameters)

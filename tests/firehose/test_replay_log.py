@@ -11,7 +11,7 @@ from firehose.dead_letters.log import MAX_TEXT, ReplayLog, Step
 
 
 def step(number: int, outcome: str = "replayed") -> Step:
-    return Step(number, "anna", "command", "replay", f"p-{number}", "g", "s", "why", outcome)
+    return Step(number, "anna", "command", "replay", f"p-{number}", "payload", "g", "s", "why", outcome)
 
 
 def test_steps_are_read_newest_first_and_a_file_that_is_not_there_has_none(tmp_path: Path) -> None:

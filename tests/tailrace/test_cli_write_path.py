@@ -53,6 +53,34 @@ def test_ledger_check_prints_the_hops_and_ends_with_1_where_rows_are_missing(hom
     assert run("ledger", "check").exit_code == 0
 
 
+def test_ledger_check_deep_counts_opensearch_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILRACE_HOME", str(tmp_path))
+    with fake_opensearch() as fake:
+        monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", fake.url)
+        fake.poison = {"e-3", "e-4"}
+        with LocalFirehose(quick(tmp_path, opensearch_url=fake.url), SystemClock()) as stream:
+            stream.put(delivery_of(numbered(0, 10)))
+            stream.put(delivery_of(numbered(5, 10)))
+            stream.put(delivery_of(numbered(0, 2, revision=1)))
+            assert stream.flush()
+        assert json_of("ledger", "check", "--deep")["balanced"]
+        fake.poison = {"e-4"}
+        assert set(json_of("dead", "replay", "all", code=1)["replayed"].values()) == {"replayed", "opensearch refuses it again: 400 t: failed to parse field"}
+        assert len(fake.documents) == 14
+        assert json_of("ledger", "check", "--deep")["balanced"]
+        gone = [fake.documents.pop(key) for key in list(fake.documents)[:3]]
+        assert len(gone) == 3
+        (problem,) = json_of("ledger", "check", "--deep", code=1)["problems"]
+        assert problem.startswith("15 events went to opensearch, 11 are there")
+        fake.documents.clear()
+        told = json_of("ledger", "check", "--deep")
+        assert "of days that have no index (2026-09-21)" in told["notes"][0]
+        assert "note: 15 events went to opensearch, 0 are there" in run("ledger", "check", "--deep").output
+    assert "could not be counted" in json_of("ledger", "check", "--deep", code=1)["problems"][0]
+    monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", "")
+    assert json_of("ledger", "check", "--deep")["notes"] == ["opensearch is not counted, because the setting opensearch_url is empty"]
+
+
 def test_ledger_trace_says_where_an_event_is(home: Path) -> None:
     del home
     assert [place["place"] for place in json_of("ledger", "trace", "e-7")["places"]] == ["lake"]
