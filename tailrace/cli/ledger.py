@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -11,10 +11,9 @@ from firehose.keeper.account import lake_rows, views
 from firehose.keeper.merge import source
 from firehose.opensearch_account import Account, account, stored
 from firehose.parts import rows_in
-from queries.workspace import Workspace
+from tailrace.cli.event_trace import trace_event
 from tailrace.cli.output import json_option, print_json, print_table
-from tailrace.clock import SystemClock
-from tailrace.errors import TailraceError, TransientError
+from tailrace.errors import TransientError
 from tailrace.ledger import Hop, open_ledger
 from tailrace.schema import TableName
 from tailrace.settings import Settings, load
@@ -69,17 +68,19 @@ def check(*, deep: bool, as_json: bool) -> None:
 @click.argument("event_id")
 @json_option
 def trace(event_id: str, *, as_json: bool) -> None:
-    """Say where one event is; exits 1 where it is nowhere.
+    """Follow one event hop by hop; exits 1 where it is nowhere.
+
+    Was it received, is it in the spool still and which sinks have passed it, in which part of the lake and which index is it, is it a dead letter, was it left out: yes, no, or why that cannot be
+    known. The stack may run meanwhile.
 
     Example: tailrace ledger trace 37120923842398471298347
     """
-    settings = load().settings
-    places = [*_places(settings, event_id)]
+    found = trace_event(load().settings, event_id)
     if as_json:
-        print_json({"event_id": event_id, "places": places})
+        print_json({"event_id": event_id, "found": found.found, "hops": [hop.to_json() for hop in found.hops], "places": [row.to_json() for row in found.rows]})
     else:
-        print_table(("place", "table", "revision", "time", "source"), [tuple(place.values()) for place in places])
-    sys.exit(0 if places else 1)
+        print_table(("hop", "answer", "where, or why"), [(hop.hop, hop.answer, hop.told) for hop in found.hops])
+    sys.exit(0 if found.found else 1)
 
 
 def _print(hops: Iterable[Hop], *, as_json: bool) -> None:
@@ -114,16 +115,3 @@ def _opensearch_account(settings: Settings, hops: Iterable[Hop]) -> Account:
     except TransientError as error:
         return Account(problems=(f"opensearch could not be counted: {error}",))
     return account(hops, ReplayLog(settings.dead_log_path).sent_again("opensearch"), there, days)
-
-
-def _places(settings: Settings, event_id: str) -> Iterable[dict[str, Any]]:
-    body = {"query": {"term": {"event_id": {"value": event_id}}}, "size": 10}
-    with Workspace(settings, SystemClock()) as space:
-        try:
-            for engine in ("lake", "opensearch") if settings.opensearch_url else ("lake",):
-                for table in UNIT_TABLES.values():
-                    for hit in space.engine(engine).search(table, body)["hits"]["hits"]:
-                        row = hit["_source"]
-                        yield {"place": engine, "table": table} | {name: row.get(name) for name in ("revision", "@timestamp", "log.source")}
-        except TailraceError as error:
-            yield {"place": f"not asked: {error}", "table": "", "revision": None, "@timestamp": None, "log.source": None}

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pwd
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,65 @@ def test_ledger_check_deep_counts_opensearch_too(tmp_path: Path, monkeypatch: py
     assert json_of("ledger", "check", "--deep")["notes"] == ["opensearch is not counted, because the setting opensearch_url is empty"]
 
 
-def test_ledger_trace_says_where_an_event_is(home: Path) -> None:
-    del home
+def hops_of(event_id: str, code: int = 0) -> dict[str, Any]:
+    return {hop["hop"]: hop for hop in json_of("ledger", "trace", event_id, code=code)["hops"]}
+
+
+def answers(event_id: str, code: int = 0) -> dict[str, str]:
+    return {name: hop["answer"] for name, hop in hops_of(event_id, code).items()}
+
+
+def test_ledger_trace_follows_an_event_hop_by_hop(home: Path) -> None:
+    found = hops_of("e-7")
+    assert found["received"]["from"] == [{"source": "test:a", "minute": "2026-09-21T14:13:00.000Z"}]
+    assert [one["sinks"] for one in found["spool"]["frames"]] == [{"lake": "passed"}]
+    (key,) = found["lake"]["parts"]
+    assert (home / "lake" / key).exists()
+    assert found["opensearch"]["told"] == "because the setting opensearch_url is empty"
+    assert found["dead letters"]["told"] == "because 2 payloads among them cannot be read"
+    assert (found["duplicate"]["answer"], found["dropped"]["answer"]) == ("no", "no")
     assert [place["place"] for place in json_of("ledger", "trace", "e-7")["places"]] == ["lake"]
+    assert key in run("ledger", "trace", "e-7").output
+
+
+def test_ledger_trace_of_an_event_that_is_nowhere_says_what_cannot_be_known(home: Path) -> None:
+    del home
+    assert answers("none", 1) == {
+        "received": "cannot be known",
+        "spool": "no",
+        "lake": "no",
+        "opensearch": "cannot be known",
+        "dead letters": "cannot be known",
+        "duplicate": "no",
+        "dropped": "no",
+    }
     assert json_of("ledger", "trace", "none", code=1)["places"] == []
-    assert "lake" in run("ledger", "trace", "e-7").output
+    run("dead", "drop", "all")
+    assert answers("none", 1)["dead letters"] == "no"
+
+
+def test_ledger_trace_of_a_running_stack_says_which_sinks_have_passed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILRACE_HOME", str(tmp_path))
+    with fake_opensearch() as fake, LocalFirehose(quick(tmp_path, opensearch_url=fake.url, lake_flush_after_s=3_600.0), SystemClock()) as stream:
+        fake.poison = {"e-3"}
+        stream.put(delivery_of(numbered(0, 5)))
+        stream.put(delivery_of(numbered(0, 5)))
+        deadline = time.monotonic() + 20
+        while hops_of("e-3")["dead letters"]["answer"] == "no" or "opensearch passed" not in hops_of("e-3")["spool"]["told"]:
+            assert time.monotonic() < deadline
+        found = hops_of("e-3")
+        (frame,) = found["spool"]["frames"]
+        assert (frame["segment"], frame["sinks"]) == (1, {"lake": "not yet", "opensearch": "passed"})
+        assert (found["lake"]["answer"], found["dead letters"]["answer"]) == ("no", "yes")
+        assert (found["duplicate"]["answer"], found["duplicate"]["count"]) == ("cannot be known", 5)
+        assert stream.flush()
+        assert hops_of("e-3")["lake"]["answer"] == "yes"
+
+
+def test_ledger_trace_names_the_index_and_an_index_that_does_not_answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del home
+    monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", "http://127.0.0.1:9")
+    assert "does not answer" in hops_of("e-7")["opensearch"]["told"]
 
 
 def test_lake_status_and_merge(home: Path) -> None:
