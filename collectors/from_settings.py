@@ -7,6 +7,7 @@ from typing import Final
 
 from collectors.collector import Collector, Summary
 from collectors.desk import Desk, Redelivers
+from collectors.envelopes.failed_objects import WHOLE
 from collectors.format import FormatSet
 from collectors.format_file import load_formats
 from collectors.health import Health
@@ -22,6 +23,7 @@ from firehose.dead_letters.log import ReplayLog
 from firehose.dead_letters.refused import Asks
 from firehose.delivery import DeadLetter, DeliveryStream
 from tailrace.clock import Clock
+from tailrace.errors import PermanentError
 from tailrace.fields import AttributeRegister
 from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
@@ -48,6 +50,7 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
     work = replace(work_with(formats, register, rules, meter), health=Health(HealthWriter(settings.health_path), clock) if keeps else None)
     collector = Collector(stream, work, register, clock, settings.inflate_max_bytes, settings.region)
     collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
+    collector.replay_by(WHOLE, _stays)
     collector.replay_by("file", LineSource(collector, clock, patience_s=REPLAY_PATIENCE_S).replay)
     return collector
 
@@ -73,6 +76,11 @@ def desk_from_settings(settings: Settings, stream: Redelivers, collector: Collec
         collector.use(work_with(formats, register).parse_lines)
 
     return Desk(DeadLetters(settings.dead_folder), stream, collector, ReplayLog(settings.dead_log_path), clock, mended)
+
+
+def _stays(letter: DeadLetter) -> Summary:
+    del letter
+    raise PermanentError("it holds an object of others that cannot be read: mend the object, read it again with tailrace dead read, and drop this")
 
 
 def _replay_object(settings: Settings, collector: Collector, clock: Clock, letter: DeadLetter) -> Summary:

@@ -50,14 +50,14 @@ class DeadLetters:
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES, probe: Probe = no_probe) -> None:
         self._folder, self._max_bytes, self._probe = folder, max_bytes, probe
 
-    def write(self, place: str, letters: Sequence[DeadLetter], *, time_us: int, source: str = "", sink: str = "") -> None:
-        """Write the letters of one place durably, in place of those that it had.
+    def write(self, place: str, letters: Sequence[DeadLetter], *, time_us: int, source: str = "", sink: str = "", numbers: Sequence[int] | None = None) -> None:
+        """Write the letters of one place durably, in place of those that it had; ``numbers`` are theirs in the place, where some are left out.
 
         Raises :class:`TransientError` where the folder is full, and :class:`OSError`.
         """
         stored = [
             Stored(f"{place}-{number}", time_us, one.kind, one.reason, one.detail.get("source", source), sink, dict(one.detail), one.body)
-            for number, one in enumerate(letters)
+            for number, one in zip(numbers if numbers is not None else range(len(letters)), letters, strict=True)
         ]
         data = _lines(stored)
         with self._held():

@@ -5,6 +5,7 @@ import pwd
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ import urllib3
 
 from collectors.desk import DEAD_AGAIN, Desk
 from collectors.desk import drop as drop_letter
+from collectors.failed_reading import contents, read_into
 from collectors.from_settings import collector_from_settings, rehearsal_from_settings
 from collectors.rehearsal import Foreseen
 from firehose import LocalFirehose
@@ -35,7 +37,7 @@ ids_argument = click.argument("ids", metavar="ID...|all", nargs=-1, required=Tru
 
 @click.group()
 def command() -> None:
-    """Dead letters: payloads that could not be decoded, documents that a sink refused.
+    """Dead letters: payloads that could not be decoded, documents that a sink refused, and what others could not deliver.
 
     Example: tailrace dead list
     """
@@ -142,6 +144,30 @@ def replay(ids: tuple[str, ...], group: str, *, dry_run: bool, as_json: bool) ->
     else:
         print_table(("id", "outcome"), outcomes.items())
     sys.exit(0 if set(outcomes.values()) <= {"replayed"} else 1)
+
+
+@command.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@json_option
+def read(paths: tuple[str, ...], *, as_json: bool) -> None:
+    """Read the letters of others: what Amazon Data Firehose put below its error prefixes, and Data Prepper's dead-letter queue.
+
+    Files, folders, or s3://bucket/prefix. They are grouped, shown and replayed like our own. What is read again gives no letter twice, and none that was replayed or dropped. Exits 1 where an object
+    could not be read to its end: it is a letter itself.
+
+    Example: tailrace dead read s3://logs/processing-failed/2026/11/
+    """
+    settings, clock = load().settings, SystemClock()
+    letters, log = DeadLetters(settings.dead_folder), ReplayLog(settings.dead_log_path)
+    done = [
+        read_into(letters, log, name, data, now_us=clock.now_us(), inflate_max_bytes=settings.inflate_max_bytes)
+        for name, data in contents(settings, clock, paths)
+    ]
+    if as_json:
+        print_json({"read": [asdict(one) for one in done], "letters": sum(one.letters for one in done)})
+    else:
+        print_table(("object", "letters", "done before", "problem"), [(one.name, one.letters, one.done_before, one.problem) for one in done])
+    sys.exit(1 if any(one.problem for one in done) else 0)
 
 
 @command.command(name="log")

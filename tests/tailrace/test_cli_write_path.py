@@ -1,5 +1,6 @@
 """The commands ledger, dead and lake."""
 
+import base64
 import gzip
 import json
 import os
@@ -203,6 +204,26 @@ def test_a_group_is_rehearsed_then_replayed_whole(home: Path) -> None:
     assert json_of("ledger", "check", "--deep")["balanced"]
     for words in ((), ("all", "--group", name)):
         assert "name dead letters" in str(run("dead", "replay", *words).exception)
+
+
+def test_letters_of_others_are_read_once_shown_rehearsed_and_replayed(home: Path) -> None:
+    run("dead", "drop", "all")
+    folder = home / "errors" / "processing-failed"
+    folder.mkdir(parents=True)
+    record = '{"errorCode":"E1","errorMessage":"no","arrivalTimestamp":1790000000000,"rawData":"%s"}'
+    (folder / "one").write_text("".join(record % base64.b64encode(b'{"message":"m%d"}' % number).decode() for number in range(3)))
+    (folder / "two").write_text('{"rawData":')
+    told = json_of("dead", "read", str(folder), code=1)
+    assert [(one["letters"], one["done_before"], one["problem"][:17]) for one in told["read"]] == [(3, 0, ""), (1, 0, "it breaks off in ")]
+    assert "it breaks off" in run("dead", "read", str(folder)).output
+    name = next(one["group"] for one in json_of("dead", "groups")["groups"] if one["cause"] == "# no")
+    assert sum(one["parsed"] for one in json_of("dead", "replay", "--group", name, "--dry-run")["dry_run"]) == 3
+    assert set(json_of("dead", "replay", "--group", name)["replayed"].values()) == {"replayed"}
+    assert sorted(lake_column(home, "message"))[-3:] == ["m0", "m1", "m2"]
+    assert json_of("dead", "read", str(folder / "one"))["read"] == [{"name": str(folder / "one"), "letters": 0, "done_before": 3, "problem": ""}]
+    assert json_of("ledger", "check", "--deep")["balanced"]
+    (outcome,) = json_of("dead", "replay", "all", code=1)["replayed"].values()
+    assert "read it again" in outcome
 
 
 def test_a_refused_document_is_shown_beside_the_mapping_of_its_index(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
