@@ -242,7 +242,7 @@ class Collector:
             return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
 
     def _opened(self, kind: str, sent: Sent) -> Opened | DeadLetter:
-        known = replace(sent, received_us=sent.received_us or self._clock.now_us(), sequence=next(self._sequence))
+        known = replace(sent, received_us=sent.received_us or self._clock.now_us(), sequence=sent.sequence or next(self._sequence))
         try:
             return _open(kind, known)
         except DecodeError as error:

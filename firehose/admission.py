@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from firehose.delivery import Count, DeadLetter, Delivery
 from firehose.frame import UNITS, Encoded, Hashes, encode
-from firehose.recent_ids import RecentIds, row_hashes
+from firehose.recent_ids import RecentIds, row_hashes, salted
 from firehose.routes import only, tier_of
 from firehose.spool import Spool, Ticket
 from tailrace.errors import PermanentError, TransientError
@@ -40,24 +40,29 @@ class Admission:
         Raises :class:`TransientError` where the spool can take nothing now, :class:`PermanentError` where the delivery does not add up.
         """
         check(delivery)
-        hashes = row_hashes(delivery.tables)
+        self._put(delivery, row_hashes(delivery.tables))
+
+    def put_again(self, letter: DeadLetter, identity: str, received_us: int) -> None:
+        """Put the rows of a batch that a sink could not take, as if they were new, for sinks of its tier alone: the others had them, or were not meant to.
+
+        What the filter remembers of them is hashed with the identity of the letter too: the same letter put again adds nothing, and the rows refused again, which are another letter, can be put again.
+        """
+        table = pa.ipc.open_stream(letter.body).read_all()
+        name = next(name for name in UNITS if name == letter.detail.get("table"))
+        tier = tier_of(letter.detail.get("sink", ""))
+        routes: dict[TableName, pa.StringArray] = {name: pa.array([only(tier, AGAIN_RULE)] * table.num_rows, pa.string())} if tier else {}
+        count = Count("collect", UNITS[name], table.num_rows, table.num_rows)
+        delivery = Delivery(letter.detail.get("source", ""), received_us, {name: table}, (count,), routes=routes)
+        check(delivery)
+        self._put(delivery, {of: salted(found, identity) for of, found in row_hashes({name: table}).items()})
+
+    def _put(self, delivery: Delivery, hashes: Mapping[TableName, Hashes]) -> None:
         encoded = encode(delivery, hashes, {})
         if len(encoded.body) > MAX_DELIVERY_BYTES:
             raise PermanentError(f"delivery of {delivery.source}: it is longer than {MAX_DELIVERY_BYTES:,} bytes")
         with self._spool.lock:
             ticket = self._enqueue(delivery, hashes, encoded)
         self._spool.commit(ticket)
-
-    def put_again(self, letter: DeadLetter, received_us: int) -> None:
-        """Put the rows of a batch that a sink could not take, as if they were new, for sinks of its tier alone: the others had them, or were not meant to."""
-        table = pa.ipc.open_stream(letter.body).read_all()
-        name = next(name for name in UNITS if name == letter.detail.get("table"))
-        tier = tier_of(letter.detail.get("sink", ""))
-        routes: dict[TableName, pa.StringArray] = {name: pa.array([only(tier, AGAIN_RULE)] * table.num_rows, pa.string())} if tier else {}
-        with self._spool.lock:
-            self._undo(tuple(row_hashes({name: table}).values()))
-        count = Count("collect", UNITS[name], table.num_rows, table.num_rows)
-        self.put(Delivery(letter.detail.get("source", ""), received_us, {name: table}, (count,), routes=routes))
 
     def _enqueue(self, delivery: Delivery, hashes: Mapping[TableName, Hashes], encoded: Encoded) -> Ticket:
         masks: Masks = {name: self._recent.admit(found) for name, found in hashes.items()}

@@ -110,13 +110,13 @@ class LocalFirehose:
             runner.wake()
         self._clerk.wake()
 
-    def replay(self, letter: DeadLetter) -> bool:
-        """Deliver again what a sink refused; answer whether the letter is one of a sink's (others are replayed by the collector).
+    def replay(self, letter: DeadLetter, identity: str) -> bool:
+        """Deliver again what a sink refused; answer whether the letter is one of a sink's (others are replayed by the collector). Done twice it adds nothing.
 
         Raises :class:`tailrace.errors.DeliveryError` where it is refused again.
         """
         if letter.detail.get("envelope") == "arrow":
-            self._admission.put_again(letter, self._clock.now_us())
+            self._admission.put_again(letter, identity, self._clock.now_us())
             return True
         for runner in self._runners:
             if letter.detail.get("sink") == runner.sink.name and isinstance(runner.sink, Resends):

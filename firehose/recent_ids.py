@@ -4,6 +4,7 @@ Two tables of open addressing in numpy: when the younger one is full, the older 
 one by a collision of hashes is about 1 in 10^13.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,6 +26,12 @@ _MIX_C: Final = np.uint64(0x94D049BB133111EB)
 def row_hashes(tables: Mapping[TableName, pa.Table]) -> dict[TableName, Hashes]:
     """Hash (event_id, revision) of each row of each table."""
     return {name: _table_hashes(tables[name], salt) for salt, name in enumerate(UNITS) if name in tables and tables[name].num_rows}
+
+
+def salted(hashes: Hashes, identity: str) -> Hashes:
+    """Hash once more, with an identity: the same rows under another identity are others."""
+    salt = int.from_bytes(hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return np.maximum(_mix(hashes ^ np.uint64(salt)), np.uint64(2))
 
 
 def _table_hashes(table: pa.Table, salt: int) -> Hashes:

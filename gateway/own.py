@@ -4,23 +4,33 @@ The dashboard, the alert engine and the consumers reach the write path here, so 
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from firehose.delivery import DeadLetter
+from collectors.desk import Desk
+from collectors.rehearsal import Rehearsal
+from firehose.dead_letters.groups import groups, members
+from firehose.dead_letters.log import Who
 from gateway import telemetry
 from gateway.answers import JsonResponse, refused
-from gateway.parts import Parts
+from gateway.parts import KeepsDeadLetters, Parts
 from gateway.requests import read_body, refuse_unknown, whole_number
 from tailrace.clock import US_PER_HOUR
 from tailrace.errors import RequestError, nearest
 from tailrace.lake import LAST_HOUR_US
 
+USER: Final = "x-tailrace-user"
+"""The header in which a client says whom it acts for."""
+
 KINDS: Final = ("cloudwatch", "xray")
 MAX_LISTED: Final = 1_000
+MAX_USER: Final = 100
+MAX_REHEARSED: Final = 100
+SHOWN_REASONS: Final = 5
 
 
 async def healthz(request: Request) -> Response:
@@ -86,11 +96,17 @@ async def reparse(request: Request) -> Response:
 
 
 async def dead_list(request: Request) -> Response:
-    """List dead letters, the newest first, without their bodies."""
-    refuse_unknown(request, {"limit"})
+    """List dead letters, the newest first, without their bodies; ``group`` names those of one group."""
+    refuse_unknown(request, {"limit", "group"})
     limit = min(whole_number(request, "limit") or 100, MAX_LISTED)
     parts = Parts.of(request)
-    return JsonResponse({"dead": await run_in_threadpool(parts.dead.rows, limit), "total": await run_in_threadpool(parts.dead.count)})
+    return JsonResponse(await run_in_threadpool(_listed, parts.dead, limit, request.query_params.get("group", "")))
+
+
+async def dead_groups(request: Request) -> Response:
+    """Group dead letters by their cause and shape, the group with the newest letter first."""
+    found = await run_in_threadpool(groups, Parts.of(request).dead)
+    return JsonResponse({"groups": [one.to_json() for one in found[:MAX_LISTED]], "total": len(found)})
 
 
 async def dead_show(request: Request) -> Response:
@@ -106,14 +122,30 @@ async def dead_show(request: Request) -> Response:
 
 
 async def dead_replay(request: Request) -> Response:
-    """Put a dead letter through the write path again; what is dead again is a new dead letter."""
-    return await run_in_threadpool(_replay, Parts.of(request), _id(request), request)
+    """Put a dead letter through the write path again, or with ``dry_run=true`` say what it would become; what is dead again is a new dead letter."""
+    refuse_unknown(request, {"dry_run"})
+    work = _foresee if _dry(request) else _replay
+    return await run_in_threadpool(work, Parts.of(request), _id(request), request)
+
+
+async def dead_replay_group(request: Request) -> Response:
+    """Replay the letters of a group, at most a thousand at once, or with ``dry_run=true`` say what the first hundred would become."""
+    refuse_unknown(request, {"dry_run"})
+    work = _foresee_group if _dry(request) else _replay_group
+    return await run_in_threadpool(work, Parts.of(request), _id(request), request)
 
 
 async def dead_drop(request: Request) -> Response:
     """Throw a dead letter away."""
-    dropped = await run_in_threadpool(Parts.of(request).dead.drop, _id(request))
+    dropped = await run_in_threadpool(_desk(Parts.of(request)).drop, _id(request), _who(request))
     return JsonResponse({"dropped": True}) if dropped else _no_letter(request)
+
+
+def _listed(dead: KeepsDeadLetters, limit: int, group: str) -> dict[str, Any]:
+    if not group:
+        return {"dead": dead.rows(limit), "total": dead.count()}
+    found = sorted(members(dead, group), key=lambda one: (-one.time_us, one.id))
+    return {"dead": [one.row() for one in found[:limit]], "total": len(found)}
 
 
 def _status(parts: Parts) -> dict[str, Any]:
@@ -129,15 +161,53 @@ def _code(status: Mapping[str, Any]) -> int:
 
 
 def _replay(parts: Parts, identity: str, request: Request) -> Response:
-    letter: DeadLetter | None = parts.dead.get(identity)
-    if letter is None:
-        return _no_letter(request)
-    if parts.stream.replay(letter):
-        parts.dead.drop(identity)
-        return JsonResponse({"redelivered": True})
-    took = parts.collector.replay(letter)
-    parts.dead.drop(identity)
-    return JsonResponse({"events": took.events, "spans": took.spans, "dead": len(took.dead)})
+    done = _desk(parts).replay(identity, _who(request))
+    return _no_letter(request) if done is None else JsonResponse(done.to_json())
+
+
+def _foresee(parts: Parts, identity: str, request: Request) -> Response:
+    letter = parts.dead.get(identity)
+    return _no_letter(request) if letter is None else JsonResponse(_rehearsal(parts).of(identity, letter).to_json())
+
+
+def _replay_group(parts: Parts, name: str, request: Request) -> Response:
+    before = sum(one.count for one in groups(parts.dead) if one.name == name)
+    done = _desk(parts).replay_group(name, MAX_LISTED, _who(request))
+    refused = [one for one in done if one.error]
+    replayed = len(done) - len(refused)
+    told = {"replayed": replayed, "dead": sum(bool(one.dead) for one in done), "refused": len(refused), "left": max(before - replayed, 0)}
+    return JsonResponse({**told, "reasons": list(dict.fromkeys(one.outcome for one in done if one.error or one.dead))[:SHOWN_REASONS]})
+
+
+def _foresee_group(parts: Parts, name: str, request: Request) -> Response:
+    del request
+    rehearsal = _rehearsal(parts)
+    return JsonResponse({"dry_run": [rehearsal.of(one.id, one.letter()).to_json() for one in islice(members(parts.dead, name), MAX_REHEARSED)]})
+
+
+def _who(request: Request) -> Who:
+    """Whom a client says it acts for, and where it is: the record of replays names both."""
+    user = request.headers.get(USER, "")[:MAX_USER]
+    return Who(user if user.isprintable() else "", f"gateway {request.client.host}" if request.client else "gateway")
+
+
+def _dry(request: Request) -> bool:
+    told = request.query_params.get("dry_run", "false")
+    if told not in {"true", "false"}:
+        raise RequestError(f"must be true or false, not {told[:100]!r}", clause="dry_run")
+    return told == "true"
+
+
+def _desk(parts: Parts) -> Desk:
+    if parts.desk is None:
+        raise RequestError("nothing is replayed here")
+    return parts.desk
+
+
+def _rehearsal(parts: Parts) -> Rehearsal:
+    if parts.rehearsal is None:
+        raise RequestError("nothing is replayed here")
+    return parts.rehearsal()
 
 
 def _id(request: Request) -> str:

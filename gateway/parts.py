@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.requests import Request
 
 from collectors.collector import Collector
+from collectors.desk import Desk
+from collectors.rehearsal import Rehearsal
 from firehose.delivery import DeadLetter, Delivery
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
@@ -16,14 +19,10 @@ from tailrace.ledger import Hop
 
 
 class Flushes(Protocol):
-    """A delivery stream that can be asked to hurry, and to deliver again what a sink had refused."""
+    """A delivery stream that can be asked to hurry."""
 
     def put(self, delivery: Delivery) -> None:
         """Return when the delivery is durable; raises :class:`tailrace.errors.TransientError` where it can take nothing now."""
-        ...
-
-    def replay(self, letter: DeadLetter) -> bool:
-        """Deliver a sink's dead letter again; ``False`` where it is none of a sink's, and the collector's to read."""
         ...
 
     def flush(self, timeout_s: float = ...) -> bool:
@@ -42,12 +41,12 @@ class KeepsDeadLetters(Protocol):
         """How many there are."""
         ...
 
-    def get(self, identity: str) -> DeadLetter | None:
-        """Answer one whole; ``None`` where there is none."""
+    def files(self) -> Sequence[tuple[Path, int, int]]:
+        """List the files there are: path, time of change and bytes."""
         ...
 
-    def drop(self, identity: str) -> bool:
-        """Throw one away; answer whether it was there."""
+    def get(self, identity: str) -> DeadLetter | None:
+        """Answer one whole; ``None`` where there is none."""
         ...
 
 
@@ -74,6 +73,8 @@ class Parts:
     reparse: Reparses | None = None
     hops: Callable[[], Sequence[Hop]] = tuple
     """The sums of the ledger; raises :class:`tailrace.errors.StateError` where it cannot be read."""
+    desk: Desk | None = None
+    rehearsal: Callable[[], Rehearsal] | None = None
 
     @staticmethod
     def of(request: Request) -> "Parts":

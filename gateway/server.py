@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvicorn
 
 from collectors.collector import Collector
-from collectors.from_settings import collector_from_settings, formats_from_settings, reparse_from_settings
+from collectors.from_settings import collector_from_settings, desk_from_settings, formats_from_settings, rehearsal_from_settings, reparse_from_settings
 from collectors.sources.xray_daemon import XRayDaemon
 from collectors.sources.xray_sampling import sampling_from_settings
 from firehose import LocalFirehose
@@ -98,7 +98,8 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         told = Teller(settings, stream, collector, keeper, dead, ways)
         health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
         again = _reparsing(settings, stream, collector, register, clock)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops)
+        desk, rehearsal = desk_from_settings(settings, stream, collector, register, clock), partial(rehearsal_from_settings, settings, clock)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops, desk, rehearsal)
         yield Node(parts, stream, collector)
 
 

@@ -131,6 +131,11 @@ class Settings:
         return self.home / "dead"
 
     @property
+    def dead_log_path(self) -> Path:
+        """Who replayed or dropped which dead letter (SQLite)."""
+        return self.home / "dead_log.sqlite"
+
+    @property
     def ledger_path(self) -> Path:
         """The ledger (SQLite); readers open it read-only."""
         return self.home / "ledger.sqlite"

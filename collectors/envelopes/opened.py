@@ -32,7 +32,7 @@ class Sent:
 
     ``source`` names it in the ledger. ``identity`` is what the ids of its rows are hashed of, with each row's place in it: the same when it is sent again, and of no other payload. ``account`` and
     ``region`` are those of the sender, ``format`` is the format of lines where a person said it, ``attributes`` are put into every row. The time of receipt and the receiver's ``sequence`` number are
-    given by the collector.
+    given by the collector, where the payload is not that of a dead letter.
     """
 
     data: bytes
@@ -73,17 +73,22 @@ _KEPT: Final = ("source", "identity", "account", "region", "format")
 def detail_of(kind: str, sent: Sent) -> Mapping[str, str]:
     """Answer what a dead letter says of a payload, so that it can be opened again."""
     more = {"attributes": orjson.dumps(dict(sent.attributes)).decode()} if sent.attributes else {}
+    more |= {"sequence": str(sent.sequence)} if sent.sequence else {}
     return {"envelope": kind, "received_us": str(sent.received_us), **{name: getattr(sent, name) for name in _KEPT if getattr(sent, name)}, **more}
 
 
 def sent_of(data: bytes, detail: Mapping[str, str], identity: str) -> Sent:
-    """Answer the payload of a dead letter; ``identity`` is taken where the letter names none (it is a part of a payload)."""
+    """Answer the payload of a dead letter; ``identity`` is taken where the letter names none (it is a part of a payload).
+
+    The sequence number is the one that it had, or of older letters the time of receipt: whatever is made of it has the same ids however often it is replayed.
+    """
     told = {name: detail.get(name, "") for name in _KEPT}
     return Sent(
         data,
         told["source"] or "replay",
         told["identity"] or identity,
         int(detail.get("received_us", 0)),
+        int(detail.get("sequence") or detail.get("received_us") or 1),
         account=told["account"],
         region=told["region"],
         format=told["format"],

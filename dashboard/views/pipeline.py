@@ -31,8 +31,7 @@ with shown_errors():
 with shown_errors():
     parse_health.show()
 
-left, right = st.columns(2)
-with left, shown_errors():
+with shown_errors():
     st.subheader("How lines are read", anchor=False)
     health = searches.parse_health(workspace().engine(), span)
     if health.empty:
@@ -48,6 +47,6 @@ with left, shown_errors():
                 "coverage": st.column_config.ProgressColumn("Read in full", format="percent", min_value=0, max_value=1),
             },
         )
-with right, shown_errors():
+with shown_errors():
     st.subheader("Dead letters", anchor=False)
     dead_letters.show()

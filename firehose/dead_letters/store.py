@@ -6,7 +6,7 @@ Bounded: a full folder takes no more until some are dropped, and what brings the
 
 import fcntl
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,9 @@ MAX_BYTES: Final = 1024 * 1024 * 1024
 _SUFFIX: Final = ".jsonl"
 
 
-class _Stored(msgspec.Struct):
+class Stored(msgspec.Struct):
+    """A letter as it lies in its file."""
+
     id: str
     time_us: int
     kind: str
@@ -33,9 +35,11 @@ class _Stored(msgspec.Struct):
     body: bytes
 
     def letter(self) -> DeadLetter:
+        """Answer the letter itself."""
         return DeadLetter("document" if self.kind == "document" else "payload", self.reason, self.body, self.detail)
 
     def row(self) -> dict[str, Any]:
+        """Answer it without its body, as it is listed."""
         shown = {"id": self.id, "time": iso_ms(self.time_us), "kind": self.kind, "source": self.source, "sink": self.sink, "reason": self.reason}
         return {**shown, "bytes": len(self.body), "detail": self.detail}
 
@@ -47,14 +51,14 @@ class DeadLetters:
         self._folder, self.max_bytes, self._probe = folder, max_bytes, probe
         self._counted: dict[str, tuple[tuple[int, int, int], int]] = {}
 
-    def write(self, place: str, letters: Sequence[DeadLetter], *, time_us: int, source: str = "", sink: str = "") -> None:
-        """Write the letters of one place durably, in place of those that it had.
+    def write(self, place: str, letters: Sequence[DeadLetter], *, time_us: int, source: str = "", sink: str = "", numbers: Sequence[int] | None = None) -> None:
+        """Write the letters of one place durably, in place of those that it had; ``numbers`` are theirs in the place, where some are left out.
 
         Raises :class:`TransientError` where the folder is full, and :class:`OSError`.
         """
         stored = [
-            _Stored(f"{place}-{number}", time_us, one.kind, one.reason, one.detail.get("source", source), sink, dict(one.detail), one.body)
-            for number, one in enumerate(letters)
+            Stored(f"{place}-{number}", time_us, one.kind, one.reason, one.detail.get("source", source), sink, dict(one.detail), one.body)
+            for number, one in zip(numbers if numbers is not None else range(len(letters)), letters, strict=True)
         ]
         data = _lines(stored)
         with self._held():
@@ -65,12 +69,26 @@ class DeadLetters:
 
     def rows(self, limit: int) -> Sequence[Mapping[str, Any]]:
         """List the newest, without their bodies: id, time, kind, source, sink, reason, bytes, detail."""
-        found: list[_Stored] = []
+        found: list[Stored] = []
         for path in sorted(self._files(), key=_age, reverse=True):
-            found += _read(path)
+            found += read_file(path)
             if len(found) >= limit:
                 break
         return [one.row() for one in sorted(found, key=lambda one: (-one.time_us, one.id))[:limit]]
+
+    def files(self) -> Sequence[tuple[Path, int, int]]:
+        """List the files there are: path, time of change and bytes; a file that changes is another one."""
+        found = []
+        for path in sorted(self._files()):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                found.append((path, status.st_mtime_ns, status.st_size))
+        return found
+
+    def all(self) -> Iterator[Stored]:
+        """Walk all of them, file by file, with their bodies."""
+        for path in sorted(self._files()):
+            yield from read_file(path)
 
     def count(self) -> int:
         """How many there are."""
@@ -91,13 +109,18 @@ class DeadLetters:
 
     def get(self, identity: str) -> DeadLetter | None:
         """Answer one whole; ``None`` where there is none."""
-        return next((one.letter() for one in _read(self._path_of(identity)) if one.id == identity), None)
+        found = self.find(identity)
+        return found.letter() if found else None
+
+    def find(self, identity: str) -> Stored | None:
+        """Answer one as it is stored; ``None`` where there is none."""
+        return next((one for one in read_file(self._path_of(identity)) if one.id == identity), None)
 
     def drop(self, identity: str) -> bool:
         """Throw one away; answer whether it was there."""
         path = self._path_of(identity)
         with self._held():
-            found = _read(path)
+            found = read_file(path)
             kept = [one for one in found if one.id != identity]
             if len(kept) == len(found):
                 return False
@@ -124,12 +147,13 @@ class DeadLetters:
             yield
 
 
-def _lines(letters: Sequence[_Stored]) -> bytes:
+def _lines(letters: Sequence[Stored]) -> bytes:
     return b"".join(msgspec.json.encode(one) + b"\n" for one in letters)
 
 
-def _read(path: Path) -> list[_Stored]:
-    return [msgspec.json.decode(line, type=_Stored) for line in _bytes(path).splitlines()]
+def read_file(path: Path) -> list[Stored]:
+    """Answer the letters of a file; none where it is gone."""
+    return [msgspec.json.decode(line, type=Stored) for line in _bytes(path).splitlines()]
 
 
 def _bytes(path: Path) -> bytes:

@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "formats": "the formats known, and how a line is read",
         "subscribe": "let log groups flow in: subscription filters",
         "ledger": "the ledger: what came in, went out, and where the rest is",
-        "dead": "dead letters: list, show, replay, drop",
+        "dead": "dead letters: groups, list, show, replay, drop, read, log",
         "reparse": "parse stored lines again that could not be read in full",
         "search": "search logs, spans and metrics",
         "query": "saved queries and SQL",

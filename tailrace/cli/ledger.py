@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from firehose.keeper.account import lake_rows
-from queries.workspace import Workspace
+from firehose.dead_letters.log import ReplayLog
+from firehose.keeper.account import lake_rows, views
+from firehose.keeper.merge import source
+from firehose.opensearch_account import Account, account, stored
+from firehose.parts import rows_in
+from tailrace.cli.event_trace import trace_event
 from tailrace.cli.output import json_option, print_json, print_table
-from tailrace.clock import SystemClock
-from tailrace.errors import TailraceError
+from tailrace.errors import TransientError
 from tailrace.ledger import Hop, open_ledger
 from tailrace.schema import TableName
 from tailrace.settings import Settings, load
@@ -39,21 +42,25 @@ def show(*, as_json: bool) -> None:
 
 
 @command.command()
-@click.option("--deep", is_flag=True, help="Count the rows of the lake too.")
+@click.option("--deep", is_flag=True, help="Count the rows of the lake and the documents of OpenSearch too.")
 @json_option
 def check(*, deep: bool, as_json: bool) -> None:
     """Check that the ledger adds up; exits 1 when it does not.
+
+    With --deep what is in the lake and in OpenSearch is counted. Days whose index was deleted are no fault: they are told beside the lake's count of them.
 
     Example: tailrace ledger check --deep
     """
     settings = load().settings
     found = open_ledger(settings.ledger_path).check()
-    problems = [*found.problems, *(_deep_problems(settings, found.hops) if deep else ())]
+    search = _opensearch_account(settings, found.hops) if deep else Account()
+    problems = [*found.problems, *(_lake_problems(settings, found.hops) if deep else ()), *search.problems]
     if as_json:
-        print_json({**found.to_json(), "balanced": not problems, **({"problems": problems} if problems else {})})
+        more = {name: told for name, told in (("problems", problems), ("notes", search.notes)) if told}
+        print_json({**found.to_json(), "balanced": not problems, **more})
     else:
         _print(found.hops, as_json=False)
-        click.echo("\n".join(problems) if problems else "balanced")
+        click.echo("\n".join([*(problems or ["balanced"]), *(f"note: {note}" for note in search.notes)]))
     sys.exit(1 if problems else 0)
 
 
@@ -61,17 +68,19 @@ def check(*, deep: bool, as_json: bool) -> None:
 @click.argument("event_id")
 @json_option
 def trace(event_id: str, *, as_json: bool) -> None:
-    """Say where one event is; exits 1 where it is nowhere.
+    """Follow one event hop by hop; exits 1 where it is nowhere.
+
+    Was it received, is it in the spool still and which sinks have passed it, in which part of the lake and which index is it, is it a dead letter, was it left out: yes, no, or why that cannot be
+    known. The stack may run meanwhile.
 
     Example: tailrace ledger trace 37120923842398471298347
     """
-    settings = load().settings
-    places = [*_places(settings, event_id)]
+    found = trace_event(load().settings, event_id)
     if as_json:
-        print_json({"event_id": event_id, "places": places})
+        print_json({"event_id": event_id, "found": found.found, "hops": [hop.to_json() for hop in found.hops], "places": [row.to_json() for row in found.rows]})
     else:
-        print_table(("place", "table", "revision", "time", "source"), [tuple(place.values()) for place in places])
-    sys.exit(0 if places else 1)
+        print_table(("hop", "answer", "where, or why"), [(hop.hop, hop.answer, hop.told) for hop in found.hops])
+    sys.exit(0 if found.found else 1)
 
 
 def _print(hops: Iterable[Hop], *, as_json: bool) -> None:
@@ -82,21 +91,27 @@ def _print(hops: Iterable[Hop], *, as_json: bool) -> None:
         print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows])
 
 
-def _deep_problems(settings: Settings, hops: Iterable[Hop]) -> list[str]:
+def _lake_problems(settings: Settings, hops: Iterable[Hop]) -> list[str]:
     out = {hop.unit: hop.went_out for hop in hops if hop.hop == "deliver" and hop.sink == "lake"}
     found = lake_rows(open_store(settings))
     pairs = [(unit, out.get(unit, 0), found[table]) for unit, table in UNIT_TABLES.items()]
     return [f"{written:,} {unit} went to the lake, {there:,} are there" for unit, written, there in pairs if written != there]
 
 
-def _places(settings: Settings, event_id: str) -> Iterable[dict[str, Any]]:
-    body = {"query": {"term": {"event_id": {"value": event_id}}}, "size": 10}
-    with Workspace(settings, SystemClock()) as space:
-        try:
-            for engine in ("lake", "opensearch") if settings.opensearch_url else ("lake",):
-                for table in UNIT_TABLES.values():
-                    for hit in space.engine(engine).search(table, body)["hits"]["hits"]:
-                        row = hit["_source"]
-                        yield {"place": engine, "table": table} | {name: row.get(name) for name in ("revision", "@timestamp", "log.source")}
-        except TailraceError as error:
-            yield {"place": f"not asked: {error}", "table": "", "revision": None, "@timestamp": None, "log.source": None}
+def _opensearch_account(settings: Settings, hops: Iterable[Hop]) -> Account:
+    if not settings.opensearch_url:
+        went = any(hop.sink == "opensearch" and hop.went_out for hop in hops)
+        return Account(notes=("opensearch is not counted, because the setting opensearch_url is empty",) if went else ())
+    from tailrace import aws  # boto3 and opensearch-py take long to import
+
+    days: dict[TableName, dict[str, int]] = {}
+    store = open_store(settings)
+    for seen in views(store):
+        of_table = days.setdefault(seen.table, {})
+        rows = sum(rows_in(source(store, part))[0] for part in seen.live)
+        of_table[seen.partition.day] = of_table.get(seen.partition.day, 0) + rows
+    try:
+        there = stored(aws.opensearch(settings).transport)
+    except TransientError as error:
+        return Account(problems=(f"opensearch could not be counted: {error}",))
+    return account(hops, ReplayLog(settings.dead_log_path).sent_again("opensearch"), there, days)

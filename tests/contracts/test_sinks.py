@@ -99,7 +99,7 @@ def test_a_row_that_it_can_never_take_is_a_dead_letter_and_the_others_go_on(tmp_
             letter = DeadLetters(tmp_path / "dead").get(str(row["id"]))
             assert letter is not None
             with pytest.raises(PermanentError):
-                stream.replay(letter)
+                stream.replay(letter, str(row["id"]))
         assert sorted(there.ids()) == ["e-0", "e-1"]
     assert json.loads(letter.body)["event_id"] == "long"
     assert (row["sink"], row["source"], row["kind"]) == (name, "test:a", "document")
@@ -130,11 +130,11 @@ def test_a_message_that_is_the_senders_fault_is_dead_letters_of_its_rows_which_c
             stream.put(events(0, 60))
             assert everything_delivered(stream)
             letters = DeadLetters(tmp_path / "dead")
-            found = [letters.get(str(row["id"])) for row in letters.rows(100)]
-            dead = [json.loads(one.body)["event_id"] for one in found if one]
+            found = {str(row["id"]): letters.get(str(row["id"])) for row in letters.rows(100)}
+            dead = [json.loads(one.body)["event_id"] for one in found.values() if one]
             assert "e-7" in dead
             assert sorted([*there.ids(), *dead]) == numbers(60)
             there.service.poison = b"\x00"
-            assert all(stream.replay(one) for one in found if one)
+            assert all(stream.replay(one, identity) for identity, one in found.items() if one)
         assert sorted(there.ids()) == numbers(60)
     assert (delivered(tmp_path, name).went_out, delivered(tmp_path, name).dead) == (60 - len(dead), len(dead))

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.conftest import TRACE
+from tests.gateway.running import running
 
 VIEWS = Path(__file__).parents[2] / "dashboard" / "views"
 NAMES = sorted(path.stem for path in VIEWS.glob("*.py"))
@@ -127,6 +128,17 @@ def test_the_pipeline_accounts_for_every_line_and_names_a_dead_gateway(home: Pat
     found = metrics(page)
     assert (found["Ledger"], found["Events collected"], found["Dead letters"]) == ("balanced", "31", "1")
     assert "does not answer" in page.error[0].value
+
+
+def test_the_pipeline_shows_dead_letters_in_groups(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(empty_home) as (address, node):
+        monkeypatch.setenv("TAILRACE_GATEWAY_PORT", address.rpartition(":")[2])
+        for number in range(3):
+            node.collector.collect_payload(b"no envelope %d" % number)
+        node.collector.collect_spans([b"no document"], "xray:a")
+        assert node.stream.flush()
+        frames = [one.value for one in run("pipeline").dataframe if "cause" in one.value]
+    assert [sorted(frame["count"]) for frame in frames] == [[1, 3]]
 
 
 def test_the_pipeline_shows_what_could_not_be_read_as_cells(home: Path) -> None:

@@ -22,6 +22,8 @@ class FakeOpenSearch:
         self.poison_ending = ""
         self.max_bytes = 1 << 40
         self.puts: list[tuple[str, Any]] = []
+        self.mappings: dict[str, dict[str, Any]] = {}
+        """Mappings of indices, as they are asked for."""
         self.requests = 0
         self.url = ""
         self.lock = threading.Lock()
@@ -93,6 +95,13 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
 
+    def do_GET(self) -> None:
+        index, _, what = self.path.strip("/").partition("/")
+        if what == "_mapping" and index in self.fake.mappings:
+            self._answer(200, {index: {"mappings": self.fake.mappings[index]}})
+        else:
+            self._answer(404, {"error": {"type": "index_not_found_exception", "reason": f"no such index [{index}]"}, "status": 404})
+
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.fake.puts.append((self.path, json.loads(body)))
@@ -100,10 +109,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        index, _, what = self.path.partition("?")[0].strip("/").partition("/")
+        if what in {"_refresh", "_count", "_search"}:
+            self._answer(200, self._counted(index.removesuffix("*")))
+            return
         with self.fake.lock:
             self.fake.requests += 1
             fault: Fault | None = self.fake.faults.popleft() if self.fake.faults else None
         self._bulk(body, fault)
+
+    def _counted(self, prefix: str) -> dict[str, Any]:
+        """Answer what ``_count``, and ``_search`` with our aggregations, answer of the indices with a prefix."""
+        with self.fake.lock:
+            found = [(index, document) for (index, _), (_, document) in self.fake.documents.items() if index.startswith(prefix)]
+        revisions = sum(int(document.get("revision") or 0) for _, document in found)
+        aggregations = {"revisions": {"value": float(revisions)}, "indices": {"buckets": [{"key": index} for index in {index for index, _ in found}]}}
+        return {"count": len(found), "hits": {"total": {"value": len(found)}, "hits": []}, "aggregations": aggregations}
 
     def _bulk(self, body: bytes, fault: Fault | None) -> None:
         if fault is not None and fault.isdecimal():

@@ -224,9 +224,9 @@ def test_an_error_that_no_sink_foresaw_is_poison_after_three_tries_and_goes_to_d
         assert (row["sink"], row["reason"]) == ("memory", "ValueError: odd")
         letter = stream.dead.get(str(row["id"]))
         assert letter is not None
-        assert stream.replay(letter)
+        assert stream.replay(letter, str(row["id"]))
         assert stream.flush()
-        assert not stream.replay(DeadLetter("payload", "", b""))
+        assert not stream.replay(DeadLetter("payload", "", b""), "p-0")
     assert sorted(sink.ids) == numbers(15)
     assert balanced(tmp_path)
 

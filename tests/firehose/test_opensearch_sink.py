@@ -91,9 +91,9 @@ def test_a_poison_document_is_a_dead_letter_and_stops_no_other(tmp_path: Path, f
         assert letter is not None
         assert json.loads(letter.body)["event_id"] in fake.poison
         with pytest.raises(PermanentError, match="refuses it again"):
-            stream.replay(letter)
+            stream.replay(letter, "os-0")
         fake.poison = set()
-        assert stream.replay(letter)
+        assert stream.replay(letter, "os-0")
     assert len(fake.ids()) == 999
     assert sorted(lake_column(tmp_path)) == numbers(1_000)
     hop = delivered(tmp_path)

@@ -125,7 +125,7 @@ def test_what_a_sink_refused_whole_is_put_again_for_it_alone(tmp_path: Path, ope
         (row,) = dead.rows(10)
         letter = dead.get(row["id"])
         assert letter is not None
-        assert stream.replay(letter)
+        assert stream.replay(letter, row["id"])
         assert stream.flush()
     assert sorted(lake_column(tmp_path)) == expected(20, without=1)
     assert opensearch.ids() == expected(20, without=0)

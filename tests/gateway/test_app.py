@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from firehose.dead_letters.log import ReplayLog
 from gateway.app import create_app
 from gateway.server import open_node
 from sandbox.checks import free_port
@@ -123,6 +124,40 @@ def test_a_payload_of_cloudwatch_is_taken_and_flushed(door: TestClient) -> None:
     assert (told["payloads"], told["events"], told["dead"]) == (1, 2, 0)
     assert door.post("/_tailrace/flush").json() == {"flushed": True}
     assert door.get("/cloudwatch/_count").json()["count"] == 2
+
+
+def test_dead_letters_are_grouped_and_those_of_a_group_are_listed(door: TestClient) -> None:
+    for message in ("x", "yy"):
+        door.post("/_tailrace/payload", content=payload(message)[:-9])
+    door.post("/_tailrace/payload?kind=xray", content=b"no document")
+    door.post("/_tailrace/flush")
+    told = door.get("/_tailrace/dead/groups").json()
+    assert (told["total"], sorted(one["count"] for one in told["groups"])) == (2, [1, 2])
+    large = max(told["groups"], key=lambda one: one["count"])
+    listed = door.get(f"/_tailrace/dead?group={large['group']}&limit=1").json()
+    assert (listed["total"], [row["reason"] for row in listed["dead"]]) == (2, [large["reason"]])
+    assert door.get("/_tailrace/dead?group=none").json() == {"dead": [], "total": 0}
+
+
+def test_a_group_is_rehearsed_and_replayed_whole_and_the_record_says_by_whom(door: TestClient, tmp_path: Path) -> None:
+    for message in ("x", "yy"):
+        door.post("/_tailrace/payload", content=payload(message)[:-9])
+    door.post("/_tailrace/flush")
+    (group,) = door.get("/_tailrace/dead/groups").json()["groups"]
+    path = f"/_tailrace/dead/groups/{group['group']}/replay"
+    told = door.post(f"{path}?dry_run=true").json()["dry_run"]
+    assert [(one["dead"], one["reasons"]) for one in told] == [(1, [group["reason"]])] * 2
+    one = door.post(f"/_tailrace/dead/{told[0]['id']}/replay?dry_run=true").json()
+    assert (one["id"], one["dead"]) == (told[0]["id"], 1)
+    assert door.get("/_tailrace/dead").json()["total"] == 2
+    done = door.post(path, headers={"X-Tailrace-User": "anna"}).json()
+    assert (done["replayed"], done["dead"], done["refused"], done["left"]) == (2, 2, 0, 0)
+    assert door.post("/_tailrace/dead/groups/none/replay").json()["replayed"] == 0
+    assert door.post(f"{path}?dry_run=maybe").status_code == 400
+    steps = ReplayLog(tmp_path / "dead_log.sqlite").newest(9)
+    assert [(one.user, one.via, one.outcome[:10]) for one in steps] == [("anna", "gateway testclient", "dead again")] * 2
+    door.post("/_tailrace/flush")
+    assert door.get("/_tailrace/dead").json()["total"] == 2
 
 
 def test_a_dead_letter_is_listed_shown_replayed_and_dropped(door: TestClient) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from collectors.collector import Collector
 from collectors.envelopes.s3_event import S3Object
+from collectors.failed_reading import contents
 from collectors.sources.checkpoints import Checkpoints
 from collectors.sources.s3_backfill import S3Backfill
 from collectors.sources.s3_errors import ChangedError, GoneError
@@ -18,7 +19,7 @@ from firehose.delivery import MemoryStream
 from sandbox.servers.pytest_plugin import S3Server
 from tailrace import aws
 from tailrace.clock import ManualClock
-from tailrace.errors import PermanentError
+from tailrace.errors import PermanentError, UsageError
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings
 from tests.collectors.sources.s3_fakes import Rows, column
@@ -44,6 +45,16 @@ def test_ranges_are_those_of_the_object_and_an_object_that_changes_is_noticed(s3
     client.put_object(Bucket=s3_server.bucket, Key=key, Body=LINES[::-1])
     with pytest.raises(ChangedError):
         file.read()
+
+
+def test_objects_in_which_others_keep_what_failed_are_walked_with_their_addresses(s3_server: S3Server) -> None:
+    client = aws.client("s3", settings(s3_server))
+    for number in range(2):
+        client.put_object(Bucket=s3_server.bucket, Key=f"processing-failed/2026/{number}", Body=b'{"rawData":"eA=="}' * (number + 1))
+    url = f"s3://{s3_server.bucket}/processing-failed/"
+    assert list(contents(settings(s3_server), ManualClock(), (url,))) == [(f"{url}2026/0", b'{"rawData":"eA=="}'), (f"{url}2026/1", b'{"rawData":"eA=="}' * 2)]
+    with pytest.raises(UsageError, match="no object begins with"):
+        list(contents(settings(s3_server), ManualClock(), (f"{url}none",)))
 
 
 def test_what_is_not_there_and_what_is_not_allowed_are_sentences(s3_server: S3Server) -> None:

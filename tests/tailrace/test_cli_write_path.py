@@ -1,6 +1,11 @@
 """The commands ledger, dead and lake."""
 
+import base64
+import gzip
 import json
+import os
+import pwd
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firehose import LocalFirehose
+from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter
 from tailrace.cli import root
 from tailrace.clock import SystemClock
 from tests.firehose.deliveries import delivery_of, lake_column, numbered, quick
+from tests.firehose.fake_opensearch import fake_opensearch
 
 
 @pytest.fixture
@@ -48,11 +55,93 @@ def test_ledger_check_prints_the_hops_and_ends_with_1_where_rows_are_missing(hom
     assert run("ledger", "check").exit_code == 0
 
 
-def test_ledger_trace_says_where_an_event_is(home: Path) -> None:
-    del home
+def test_ledger_check_deep_counts_opensearch_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILRACE_HOME", str(tmp_path))
+    with fake_opensearch() as fake:
+        monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", fake.url)
+        fake.poison = {"e-3", "e-4"}
+        with LocalFirehose(quick(tmp_path, opensearch_url=fake.url), SystemClock()) as stream:
+            stream.put(delivery_of(numbered(0, 10)))
+            stream.put(delivery_of(numbered(5, 10)))
+            stream.put(delivery_of(numbered(0, 2, revision=1)))
+            assert stream.flush()
+        assert json_of("ledger", "check", "--deep")["balanced"]
+        fake.poison = {"e-4"}
+        assert set(json_of("dead", "replay", "all", code=1)["replayed"].values()) == {"replayed", "opensearch refuses it again: 400 t: failed to parse field"}
+        assert len(fake.documents) == 14
+        assert json_of("ledger", "check", "--deep")["balanced"]
+        gone = [fake.documents.pop(key) for key in list(fake.documents)[:3]]
+        assert len(gone) == 3
+        (problem,) = json_of("ledger", "check", "--deep", code=1)["problems"]
+        assert problem.startswith("15 events went to opensearch, 11 are there")
+        fake.documents.clear()
+        told = json_of("ledger", "check", "--deep")
+        assert "of days that have no index (2026-09-21)" in told["notes"][0]
+        assert "note: 15 events went to opensearch, 0 are there" in run("ledger", "check", "--deep").output
+    assert "could not be counted" in json_of("ledger", "check", "--deep", code=1)["problems"][0]
+    monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", "")
+    assert json_of("ledger", "check", "--deep")["notes"] == ["opensearch is not counted, because the setting opensearch_url is empty"]
+
+
+def hops_of(event_id: str, code: int = 0) -> dict[str, Any]:
+    return {hop["hop"]: hop for hop in json_of("ledger", "trace", event_id, code=code)["hops"]}
+
+
+def answers(event_id: str, code: int = 0) -> dict[str, str]:
+    return {name: hop["answer"] for name, hop in hops_of(event_id, code).items()}
+
+
+def test_ledger_trace_follows_an_event_hop_by_hop(home: Path) -> None:
+    found = hops_of("e-7")
+    assert found["received"]["from"] == [{"source": "test:a", "minute": "2026-09-21T14:13:00.000Z"}]
+    assert [one["sinks"] for one in found["spool"]["frames"]] == [{"lake": "passed"}]
+    (key,) = found["lake"]["parts"]
+    assert (home / "lake" / key).exists()
+    assert found["opensearch"]["told"] == "because the setting opensearch_url is empty"
+    assert found["dead letters"]["told"] == "because 2 payloads among them cannot be read"
+    assert (found["duplicate"]["answer"], found["dropped"]["answer"]) == ("no", "no")
     assert [place["place"] for place in json_of("ledger", "trace", "e-7")["places"]] == ["lake"]
+    assert key in run("ledger", "trace", "e-7").output
+
+
+def test_ledger_trace_of_an_event_that_is_nowhere_says_what_cannot_be_known(home: Path) -> None:
+    del home
+    assert answers("none", 1) == {
+        "received": "cannot be known",
+        "spool": "no",
+        "lake": "no",
+        "opensearch": "cannot be known",
+        "dead letters": "cannot be known",
+        "duplicate": "no",
+        "dropped": "no",
+    }
     assert json_of("ledger", "trace", "none", code=1)["places"] == []
-    assert "lake" in run("ledger", "trace", "e-7").output
+    run("dead", "drop", "all")
+    assert answers("none", 1)["dead letters"] == "no"
+
+
+def test_ledger_trace_of_a_running_stack_says_which_sinks_have_passed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILRACE_HOME", str(tmp_path))
+    with fake_opensearch() as fake, LocalFirehose(quick(tmp_path, opensearch_url=fake.url, lake_flush_after_s=3_600.0), SystemClock()) as stream:
+        fake.poison = {"e-3"}
+        stream.put(delivery_of(numbered(0, 5)))
+        stream.put(delivery_of(numbered(0, 5)))
+        deadline = time.monotonic() + 20
+        while hops_of("e-3")["dead letters"]["answer"] == "no" or "opensearch passed" not in hops_of("e-3")["spool"]["told"]:
+            assert time.monotonic() < deadline
+        found = hops_of("e-3")
+        (frame,) = found["spool"]["frames"]
+        assert (frame["segment"], frame["sinks"]) == (1, {"lake": "not yet", "opensearch": "passed"})
+        assert (found["lake"]["answer"], found["dead letters"]["answer"]) == ("no", "yes")
+        assert (found["duplicate"]["answer"], found["duplicate"]["count"]) == ("cannot be known", 5)
+        assert stream.flush()
+        assert hops_of("e-3")["lake"]["answer"] == "yes"
+
+
+def test_ledger_trace_names_the_index_and_an_index_that_does_not_answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del home
+    monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", "http://127.0.0.1:9")
+    assert "does not answer" in hops_of("e-7")["opensearch"]["told"]
 
 
 def test_lake_status_and_merge(home: Path) -> None:
@@ -75,13 +164,81 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(home: Path) -> None:
     assert "\\x1f" in run("dead", "show", first).output
     assert run("dead", "list").output.count("not gzip") == 2
     assert json_of("dead", "drop", first)["dropped"] == [first]
-    assert json_of("dead", "replay", "all")["replayed"] == {second: "replayed"}
+    assert json_of("dead", "replay", "all", code=1)["replayed"] == {second: "dead again: neither gzip, zlib, JSON nor base64 of one of them"}
     (again,) = json_of("dead", "list")["dead"]
     assert again["id"] != second
     with LocalFirehose(quick(home), SystemClock()):
         (outcome,) = json_of("dead", "replay", "all", code=1)["replayed"].values()
     assert "does not answer" in outcome
     assert run("dead", "drop", "all").output == "1 dropped\n"
+    steps = json_of("dead", "log")["log"]
+    assert [(one["action"], one["id"], one["via"]) for one in steps] == [
+        (word, one, "command") for word, one in (("drop", again["id"]), ("replay", second), ("drop", first))
+    ]
+    assert {one["user"] for one in steps} == {pwd.getpwuid(os.getuid()).pw_name}
+    assert "neither gzip" in run("dead", "log", "--limit", "2").output
+
+
+def test_dead_letters_are_grouped_and_listed_by_group(home: Path) -> None:
+    del home
+    (group,) = json_of("dead", "groups")["groups"]
+    assert (group["cause"], group["content"], group["count"], group["bytes"]) == ("not gzip", "bytes 1f00", 2, 14)
+    assert group["group"] in run("dead", "groups").output
+    assert len(json_of("dead", "list", "--group", group["group"])["dead"]) == 2
+    assert len(json_of("dead", "list", "--group", group["group"], "--limit", "1")["dead"]) == 1
+    assert f"did you mean {group['group']!r}" in str(run("dead", "list", "--group", group["group"][:-1]).exception)
+
+
+def test_a_group_is_rehearsed_then_replayed_whole(home: Path) -> None:
+    body = gzip.compress(b'{"messageType":"DATA_MESSAGE","logGroup":"g","logStream":"s","logEvents":[{"id":"r-1","timestamp":1790000000000,"message":"x"}]}')
+    for number in range(2):
+        DeadLetters(home / "dead").write(f"own-{number}", [DeadLetter("payload", f"fault {number}", body, {"envelope": "cloudwatch"})], time_us=number)
+    name = next(one["group"] for one in json_of("dead", "groups")["groups"] if one["cause"] == "fault #")
+    told = json_of("dead", "replay", "--group", name, "--dry-run")["dry_run"]
+    assert [(one["id"], one["parsed"] + one["failed"], one["dead"]) for one in told] == [("own-1-0", 1, 0), ("own-0-0", 1, 0)]
+    assert "not gzip" not in run("dead", "replay", "--group", name, "--dry-run").output
+    assert json_of("dead", "replay", "all", "--dry-run", code=1)["dry_run"][0]["dead"] == 1
+    assert json_of("dead", "list")["total"] == 4
+    assert set(json_of("dead", "replay", "--group", name)["replayed"].values()) == {"replayed"}
+    assert sorted(lake_column(home)).count("r-1") == 1
+    assert json_of("ledger", "check", "--deep")["balanced"]
+    for words in ((), ("all", "--group", name)):
+        assert "name dead letters" in str(run("dead", "replay", *words).exception)
+
+
+def test_letters_of_others_are_read_once_shown_rehearsed_and_replayed(home: Path) -> None:
+    run("dead", "drop", "all")
+    folder = home / "errors" / "processing-failed"
+    folder.mkdir(parents=True)
+    record = '{"errorCode":"E1","errorMessage":"no","arrivalTimestamp":1790000000000,"rawData":"%s"}'
+    (folder / "one").write_text("".join(record % base64.b64encode(b'{"message":"m%d"}' % number).decode() for number in range(3)))
+    (folder / "two").write_text('{"rawData":')
+    told = json_of("dead", "read", str(folder), code=1)
+    assert [(one["letters"], one["done_before"], one["problem"][:17]) for one in told["read"]] == [(3, 0, ""), (1, 0, "it breaks off in ")]
+    assert "it breaks off" in run("dead", "read", str(folder)).output
+    name = next(one["group"] for one in json_of("dead", "groups")["groups"] if one["cause"] == "# no")
+    assert sum(one["parsed"] for one in json_of("dead", "replay", "--group", name, "--dry-run")["dry_run"]) == 3
+    assert set(json_of("dead", "replay", "--group", name)["replayed"].values()) == {"replayed"}
+    assert sorted(lake_column(home, "message"))[-3:] == ["m0", "m1", "m2"]
+    assert json_of("dead", "read", str(folder / "one"))["read"] == [{"name": str(folder / "one"), "letters": 0, "done_before": 3, "problem": ""}]
+    assert json_of("ledger", "check", "--deep")["balanced"]
+    (outcome,) = json_of("dead", "replay", "all", code=1)["replayed"].values()
+    assert "read it again" in outcome
+
+
+def test_a_refused_document_is_shown_beside_the_mapping_of_its_index(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "400 mapper_parsing_exception: failed to parse field [attributes.ms] of type [long] in document with id 'e-1'"
+    detail = {"table": "logs", "sink": "opensearch", "action": '{"create":{"_index":"tailrace-logs-2026.11.27","_id":"e-1"}}'}
+    DeadLetters(home / "dead").write("opensearch-1", [DeadLetter("document", reason, b'{"attributes":{"ms":"12 ms"}}', detail)], time_us=0)
+    assert "no OpenSearch is set up" in json_of("dead", "show", "opensearch-1-0")["refused"]["index_type"]
+    with fake_opensearch() as fake:
+        fake.mappings["tailrace-logs-2026.11.27"] = {"properties": {"attributes": {"properties": {"ms": {"type": "long"}}}}}
+        monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", fake.url)
+        shown = json_of("dead", "show", "opensearch-1-0")["refused"]
+        told = run("dead", "show", "opensearch-1-0").output
+    assert (shown["field"], shown["value"], shown["index_type"], shown["fits"]) == ("attributes.ms", '"12 ms"', "long", False)
+    assert "type in tailrace-logs-2026.11.27: long" in told
+    assert "fits the index as it is now: no" in told
 
 
 @pytest.mark.parametrize("words", [("show", "none-0"), ("drop", "none-0"), ("replay", "none-0")])

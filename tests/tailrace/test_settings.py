@@ -31,7 +31,7 @@ def test_the_folders_follow_home() -> None:
     assert Settings(home=Path("/h"), lake="s3://b/p", rules="r").lake_location == "s3://b/p"
     assert Settings(rules="r").rules_folder == Path("r")
     assert {settings.spool_folder.parent, settings.dead_folder.parent, settings.ledger_path.parent} == {Path("/h")}
-    assert {settings.alerts_path.parent, settings.register_path.parent} == {Path("/h")}
+    assert {settings.alerts_path.parent, settings.dead_log_path.parent, settings.register_path.parent} == {Path("/h")}
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
