@@ -31,7 +31,8 @@ _FIELD: Final = re.compile(
 _WHOLE: Final = frozenset({"long", "integer", "short", "byte", "unsigned_long"})
 _BITS: Final = {"long": 63, "integer": 31, "short": 15, "byte": 7}
 _BROKEN: Final = frozenset({"double", "float", "half_float", "scaled_float"})
-_TEXTS: Final = frozenset({"keyword", "text", "wildcard", "match_only_text", "constant_keyword"})
+_LARGEST: Final = {"float": 3.4028235e38, "half_float": 65_504.0}
+_TERMS: Final = frozenset({"keyword", "wildcard", "constant_keyword"})
 _IMMENSE_BYTES: Final = 32_766
 """Lucene's longest term (IndexWriter.MAX_TERM_LENGTH)."""
 
@@ -104,7 +105,8 @@ def index_of(letter: DeadLetter) -> str:
 def fits(kind: str, value: object) -> bool | None:
     """Say whether OpenSearch reads a value as a type; ``None`` for types of which that is not known here (dates have formats of their own, for one).
 
-    Numbers may be texts, and fractions are cut off where whole numbers are asked for (``coerce``); a list fits where all of it does.
+    Numbers may be texts, an empty one is none, and fractions are cut off where whole numbers are asked for (``coerce``); a list fits where all of it does. Held against a real node by
+    ``tests/servers/test_dead_letter_desk.py``.
 
     >>> fits("long", "12 ms"), fits("long", "12"), fits("keyword", {}), fits("date", "noon")
     (False, True, False, None)
@@ -125,7 +127,9 @@ def _is_one(kind: str, value: object) -> bool | None:
             return _is_address(value)
         case "object" | "nested":
             return isinstance(value, dict)
-        case _ if kind in _TEXTS:
+        case "text" | "match_only_text":
+            return not isinstance(value, dict)
+        case _ if kind in _TERMS:
             return not isinstance(value, dict) and len(str(value).encode("utf-8", "replace")) <= _IMMENSE_BYTES
         case _:
             return _is_number(kind, value) if kind in _WHOLE | _BROKEN else None
@@ -134,11 +138,16 @@ def _is_one(kind: str, value: object) -> bool | None:
 def _is_number(kind: str, value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return False
+    if value == "":
+        return True
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return False
-    return math.isfinite(number) and ("_" not in str(value)) and (kind not in _BITS or -(2.0 ** _BITS[kind]) <= number <= 2.0 ** _BITS[kind] - (kind != "long"))
+    if not math.isfinite(number) or "_" in str(value) or (kind == "long" and str(value) != str(value).strip()):
+        return False
+    bits = _BITS.get(kind)
+    return -(2.0**bits) <= number <= 2.0**bits - (kind != "long") if bits else abs(number) <= _LARGEST.get(kind, math.inf)
 
 
 def _is_address(value: object) -> bool:
