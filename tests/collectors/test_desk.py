@@ -320,9 +320,13 @@ def test_formats_are_read_anew_before_a_replay(tmp_path: Path) -> None:
     body, detail = b"<<a=1>>", {"envelope": "line", "event_id": "l-1", "source": "s", "stream": "files", "format": "own.odd", **RECEIVED}
     with LocalFirehose(settings, clock, register=register) as stream:
         collector = collector_from_settings(settings, stream, register, clock)
-        (folder / "odd.yaml").write_text(json.dumps(ODD))
-        DeadLetters(settings.dead_folder).write("p", [DeadLetter("document", WHY, body, detail)], time_us=0)
-        assert desk_from_settings(settings, stream, collector, register, clock).replay("p-0", ANNA) is not None
+        desk = desk_from_settings(settings, stream, collector, register, clock)
+        for number in range(2):
+            DeadLetters(settings.dead_folder).write("p", [DeadLetter("document", WHY, body, detail)], time_us=0)
+            done = desk.replay("p-0", ANNA)
+            assert done is not None
+            assert done.outcome.startswith("replayed" if number else "dead again")
+            (folder / "odd.yaml").write_text(json.dumps(ODD))
         collector.close()
         assert stream.flush()
     assert lake_column(tmp_path, "log_format") == ["own.odd"]

@@ -6,12 +6,12 @@ from typing import Any
 
 import opensearchpy
 import pytest
-from firehose.sinks.opensearch.answer import read_answer
 
 from firehose import LocalFirehose
 from firehose.dead_letters.refused import field_of, fits, refused
 from firehose.delivery import DeadLetter
 from firehose.opensearch_account import account, stored
+from firehose.sinks.opensearch.answer import read_answer
 from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.fields import AttributeRegister
