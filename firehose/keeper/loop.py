@@ -16,6 +16,7 @@ from firehose.keeper.merge import MANY_FRESH, Merged, View, delete, merge, view
 from firehose.keeper.settled import settled_by
 from firehose.lock import held
 from tailrace.clock import US_PER_HOUR, Clock
+from tailrace.errors import StateError
 from tailrace.lake import LAST_HOUR_US, existing_partitions
 from tailrace.settings import Settings
 from tailrace.stores import open_store
@@ -103,7 +104,10 @@ class Keeper:
             self._first_seen.setdefault(self._note(seen, part.key), now_s)
         due = [part for part in seen.fresh if now_s - self._first_seen[self._note(seen, part.key)] >= self._merge_after_s]
         if force or due or len(seen.fresh) > MANY_FRESH:
-            done = merge(self._store, seen, is_settled, self._probe)
+            try:
+                done = merge(self._store, seen, is_settled, self._probe)
+            except (StateError, FileNotFoundError):  # another keeper merged and deleted what was listed: the next round sees what there is
+                return Merged()
             if done.parts:
                 return done
         old = [part for part in seen.idle if now_s - self._first_seen[self._note(seen, part.key)] >= self._patience_s(seen, part.name)]

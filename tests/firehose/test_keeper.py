@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from firehose.keeper import Keeper
 from firehose.keeper.account import lake_rows, summary
 from firehose.keeper.loop import ORPHAN_AFTER_S
-from firehose.keeper.merge import newest
+from firehose.keeper.merge import delete, merge, newest, view
 from firehose.keeper.settled import settled_by
 from firehose.parts import write_part
 from tailrace.clock import ManualClock
@@ -127,6 +127,23 @@ def test_what_a_crash_left_is_deleted_after_an_hour(tmp_path: Path) -> None:
     one.round()
     assert len(files(tmp_path)) == 1
     assert sorted(lake_column(tmp_path)) == numbers(30)
+
+
+def test_what_no_state_names_is_deleted_only_when_whoever_would_commit_it_must_lose() -> None:
+    store = MemoryStore()
+    for number in range(2):
+        store.put(part_key("logs", HERE, fresh_name("abc", 1, number, number + 1)), write_part(numbered(number * 5, 5)).to_pybytes())
+
+    def meanwhile(point: str) -> None:
+        if point == "keeper.part_put":  # another keeper takes what was put for what a crash left, deletes it and forgets it
+            for _ in range(2):
+                seen = view(store, "logs", HERE)
+                delete(store, seen, seen.idle, lambda _: "yes")
+
+    assert merge(store, view(store, "logs", HERE), lambda _: "yes", meanwhile).parts == 0
+    assert lake_rows(store)["logs"] == 10
+    assert merge(store, view(store, "logs", HERE), lambda _: "yes").parts == 2
+    assert lake_rows(store)["logs"] == 10
 
 
 def test_one_part_alone_is_left_as_it_is(tmp_path: Path) -> None:
