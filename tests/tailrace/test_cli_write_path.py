@@ -89,3 +89,14 @@ def test_a_letter_that_is_not_there_is_said(home: Path, words: tuple[str, ...]) 
     del home
     result = run("dead", *words)
     assert "no such dead letter: none-0" in str(result.exception)
+
+
+def test_lake_verify_ends_with_1_where_a_part_is_damaged_and_names_it(home: Path) -> None:
+    assert json_of("lake", "verify") == {"parts": 2, "rows": 20, "problems": [], "told": []}
+    assert run("lake", "verify").output == "2 parts, 20 rows, 0 problems\n"
+    path = next((home / "lake" / "logs").rglob("f-*.parquet"))
+    path.write_bytes(path.read_bytes()[:-100])
+    found = json_of("lake", "verify", code=1)["problems"]
+    assert found[0]["where"] == str(path.relative_to(home / "lake"))
+    assert found[0]["what"].startswith("cannot be read: ")
+    assert path.name in run("lake", "verify").output
