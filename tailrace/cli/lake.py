@@ -6,6 +6,8 @@ import click
 
 from firehose.keeper import Keeper
 from firehose.keeper.account import summary
+from firehose.keeper.expire import Expiry, totals
+from firehose.keeper.retention import read_retention
 from firehose.keeper.verify import verify as verify_lake
 from firehose.lock import held
 from tailrace.cli.ledger import delivered_to_lake
@@ -17,7 +19,7 @@ from tailrace.stores import open_store
 
 @click.group()
 def command() -> None:
-    """Look after the lake: partitions, parts, merging, verifying.
+    """Look after the lake: partitions, parts, merging, verifying, what leaves it.
 
     Example: tailrace lake status
     """
@@ -71,3 +73,21 @@ def verify(*, as_json: bool) -> None:
             click.echo(f"{one.where}: {one.what}", err=True)
         click.echo(f"{found.parts:,} parts, {found.rows:,} rows, {len(found.problems):,} problems")
     sys.exit(1 if found.problems else 0)
+
+
+@command.command()
+@click.option("--dry-run", is_flag=True, help="Change nothing; show what would go.")
+@json_option
+def expire(*, dry_run: bool, as_json: bool) -> None:
+    """Let rows go by the rules of retention, now; the keeper of the gateway does it every five minutes.
+
+    Example: tailrace lake expire --dry-run
+    """
+    settings = load().settings
+    rules = read_retention(settings.retention_path, required=True)
+    found = totals(Expiry(open_store(settings), rules).run(SystemClock().now_us(), dry_run=dry_run))
+    if as_json:
+        print_json({"dry_run": dry_run, "expired": found})
+    else:
+        print_table(("table", "rule", "partitions", "rows", "bytes"), [tuple(row.values()) for row in found])
+        click.echo(f"{sum(row['rows'] for row in found):,} rows {'would go' if dry_run else 'went'}")

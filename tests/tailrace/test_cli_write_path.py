@@ -11,6 +11,7 @@ from firehose import LocalFirehose
 from firehose.delivery import DeadLetter
 from tailrace.cli import root
 from tailrace.clock import SystemClock
+from tailrace.errors import FileError
 from tests.firehose.deliveries import delivery_of, lake_column, numbered, quick
 
 
@@ -100,3 +101,19 @@ def test_lake_verify_ends_with_1_where_a_part_is_damaged_and_names_it(home: Path
     assert found[0]["where"] == str(path.relative_to(home / "lake"))
     assert found[0]["what"].startswith("cannot be read: ")
     assert path.name in run("lake", "verify").output
+
+
+def test_lake_expire_shows_what_would_go_takes_it_and_the_ledger_still_adds_up(home: Path) -> None:
+    assert isinstance(run("lake", "expire").exception, FileError)
+    (home / "retention.yaml").write_text("expire: [{name: cart, when: {service.name: cart}, after: 1h}]")
+    planned = json_of("lake", "expire", "--dry-run")
+    assert planned["dry_run"] is True
+    assert [(row["table"], row["rule"], row["rows"]) for row in planned["expired"]] == [("logs", "cart", 20)]
+    assert len(lake_column(home)) == 20
+    assert run("lake", "expire", "--dry-run").output.endswith("20 rows would go\n")
+    assert run("lake", "expire").output.endswith("20 rows went\n")
+    assert lake_column(home) == []
+    assert json_of("ledger", "check", "--deep")["balanced"] is True
+    assert json_of("lake", "verify")["problems"] == []
+    status = json_of("lake", "status")["tables"][0]
+    assert (status["rows"], status["expired"], status["erased"]) == (0, 20, 0)
