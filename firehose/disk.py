@@ -33,7 +33,7 @@ CRASH_POINTS: Final = (
 )
 """Where the kill test kills."""
 
-REWRITE_POINTS: Final = ("lake.rewritten", "keeper.rewritten", "keeper.let_go")
+REWRITE_POINTS: Final = ("lake.rewritten", "keeper.rewritten", "keeper.let_go", "keeper.erased")
 """The same where rows of the lake are replaced, expire or are erased, which the tests of those go through."""
 
 

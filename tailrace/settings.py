@@ -148,6 +148,16 @@ class Settings:
         return self.home / "health.sqlite"
 
     @property
+    def erasures_path(self) -> Path:
+        """Who had what erased from the lake (SQLite)."""
+        return self.home / "erasures.sqlite"
+
+    @property
+    def part_cache_folder(self) -> Path:
+        """Copies of parts of a lake on S3, for DuckDB."""
+        return self.home / "part_cache"
+
+    @property
     def gateway_url(self) -> str:
         """Where the gateway answers."""
         return f"http://{self.gateway_host}:{self.gateway_port}"

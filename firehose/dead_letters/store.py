@@ -71,6 +71,11 @@ class DeadLetters:
                 break
         return [one.row() for one in sorted(found, key=lambda one: (-one.time_us, one.id))[:limit]]
 
+    def bodies(self) -> Iterator[tuple[str, bytes]]:
+        """Walk the letters: the id and the body of each."""
+        for path in sorted(self._files()):
+            yield from ((one.id, one.body) for one in _read(path))
+
     def count(self) -> int:
         """How many there are."""
         return sum(_bytes(path).count(b"\n") for path in self._files())

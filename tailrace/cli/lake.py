@@ -10,6 +10,7 @@ from firehose.keeper.expire import Expiry, totals
 from firehose.keeper.retention import read_retention
 from firehose.keeper.verify import verify as verify_lake
 from firehose.lock import held
+from tailrace.cli.lake_erase import erase_command, erasures_command
 from tailrace.cli.ledger import delivered_to_lake
 from tailrace.cli.output import advancing, json_option, print_json, print_table
 from tailrace.clock import SystemClock
@@ -91,3 +92,7 @@ def expire(*, dry_run: bool, as_json: bool) -> None:
     else:
         print_table(("table", "rule", "partitions", "rows", "bytes"), [tuple(row.values()) for row in found])
         click.echo(f"{sum(row['rows'] for row in found):,} rows {'would go' if dry_run else 'went'}")
+
+
+command.add_command(erase_command)
+command.add_command(erasures_command)

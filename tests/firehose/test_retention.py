@@ -180,7 +180,7 @@ def crash_at(wanted: str, nth: int) -> Callable[[str], None]:
     return probe
 
 
-@pytest.mark.parametrize("point", [point for point in REWRITE_POINTS if point.startswith("keeper.")])
+@pytest.mark.parametrize("point", [point for point in REWRITE_POINTS if point in {"keeper.rewritten", "keeper.let_go"}])
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_killed_anywhere_and_run_again_the_result_is_the_same(point: str, nth: int) -> None:
     store = example()

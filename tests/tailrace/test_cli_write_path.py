@@ -117,3 +117,21 @@ def test_lake_expire_shows_what_would_go_takes_it_and_the_ledger_still_adds_up(h
     assert json_of("lake", "verify")["problems"] == []
     status = json_of("lake", "status")["tables"][0]
     assert (status["rows"], status["expired"], status["erased"]) == (0, 20, 0)
+
+
+def test_lake_erase_shows_erases_proves_and_notes_and_the_ledger_still_adds_up(home: Path) -> None:
+    planned = json_of("lake", "erase", "--contains", 'event "7"', "--dry-run")
+    assert (planned["rows"], planned["dry_run"], [place["name"] for place in planned["places"]]) == (1, True, ["spool"])
+    assert len(lake_column(home)) == 20
+    assert json_of("lake", "erasures")["erasures"] == []
+    done = json_of("lake", "erase", "--contains", 'event "7"', "--where", "event_id=e-3", "--now", "--by", "ann", code=1)
+    assert (done["rows"], done["left"], [place["name"] for place in done["places"]]) == (2, 0, ["spool"])
+    assert len(lake_column(home)) == 18
+    assert json_of("ledger", "check", "--deep")["balanced"] is True
+    assert [(row["who"], row["rows"]) for row in json_of("lake", "erasures")["erasures"]] == [("ann", 2)]
+    assert "ann" in run("lake", "erasures").output
+    for path in (home / "spool").glob("segment-*"):
+        path.unlink()
+    gone = run("lake", "erase", "--contains", 'event "7"', "--from", "2020-01-01")
+    assert gone.exit_code == 0
+    assert "gone: no part of the lake" in gone.output
