@@ -101,11 +101,15 @@ def test_no_state_is_ever_the_same_as_one_before() -> None:
     states = [PartitionState()]
     for _ in range(3):
         states.append(states[-1].replaced([], ["m-a"]))
-        states.append(states[-1].replaced(["m-a"], [], {"expired x": 2}))
+        states.append(states[-1].replaced(["m-a"], []))
         states.append(states[-1].forgotten(["m-a"]))
     assert len({state.encode() for state in states}) == 10
-    assert states[-1].gone == {"expired x": 6}
     assert states[-1].counts == {}
+
+
+def test_what_is_gone_adds_up_and_stays_when_parts_are_forgotten() -> None:
+    state = PartitionState().replaced(["f-a"], [], {"expired x": 2}).replaced(["f-b"], [], {"expired x": 3, "erased y": 1}).forgotten(["f-a", "f-b"])
+    assert (state.counts, state.gone) == ({}, {"expired x": 5, "erased y": 1})
 
 
 def test_a_partition_whose_rows_all_left_has_a_state_alone(store: FolderStore) -> None:
