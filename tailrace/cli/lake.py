@@ -10,6 +10,7 @@ from firehose.keeper.expire import Expiry, totals
 from firehose.keeper.retention import read_retention
 from firehose.keeper.verify import verify as verify_lake
 from firehose.lock import held
+from tailrace.cli.lake_copies import backup_command, restore_command
 from tailrace.cli.lake_erase import erase_command, erasures_command
 from tailrace.cli.ledger import delivered_to_lake
 from tailrace.cli.output import advancing, json_option, print_json, print_table
@@ -94,5 +95,7 @@ def expire(*, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{sum(row['rows'] for row in found):,} rows {'would go' if dry_run else 'went'}")
 
 
+command.add_command(backup_command)
 command.add_command(erase_command)
 command.add_command(erasures_command)
+command.add_command(restore_command)

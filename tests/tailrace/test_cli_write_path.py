@@ -11,7 +11,7 @@ from firehose import LocalFirehose
 from firehose.delivery import DeadLetter
 from tailrace.cli import root
 from tailrace.clock import SystemClock
-from tailrace.errors import FileError
+from tailrace.errors import FileError, UsageError
 from tests.firehose.deliveries import delivery_of, lake_column, numbered, quick
 
 
@@ -135,3 +135,15 @@ def test_lake_erase_shows_erases_proves_and_notes_and_the_ledger_still_adds_up(h
     gone = run("lake", "erase", "--contains", 'event "7"', "--from", "2020-01-01")
     assert gone.exit_code == 0
     assert "gone: no part of the lake" in gone.output
+
+
+def test_lake_backup_and_restore_elsewhere(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for inside in (home / "lake", home / "lake" / "copy"):
+        assert isinstance(run("lake", "backup", str(inside)).exception, UsageError)
+    made = json_of("lake", "backup", str(tmp_path / "copy"))
+    assert (made["partitions"], made["parts"], made["already"]) == (1, 2, 0)
+    assert isinstance(run("lake", "restore", str(tmp_path / "copy")).exception, UsageError)
+    monkeypatch.setenv("TAILRACE_HOME", str(tmp_path / "other"))
+    assert json_of("lake", "restore", str(tmp_path / "copy"))["parts"] == 2
+    assert len(lake_column(tmp_path / "other")) == 20
+    assert run("lake", "backup", str(tmp_path / "copy2")).exit_code == 0
