@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
@@ -51,12 +52,17 @@ class Expiry:
     def run(self, now_us: int, *, dry_run: bool = False) -> list[Expired]:
         """Let go what may go at a time; with ``dry_run`` nothing is written, and what would go is answered.
 
-        Raises :class:`TransientError` where others commit all the time.
+        Raises :class:`TransientError` where others commit all the time, and :class:`StateError` where parts cannot be read; what else may go goes all the same.
         """
-        found = list[Expired]()
+        found, problems = list[Expired](), list[str]()
         for table in UNITS:
             for partition in existing_partitions(self._store, table, *_ALWAYS):
-                found += self._take(table, partition, lambda seen: self._by_rules(seen, now_us), dry_run=dry_run)
+                try:
+                    found += self._take(table, partition, lambda seen: self._by_rules(seen, now_us), dry_run=dry_run)
+                except (pa.ArrowException, OSError) as error:
+                    problems.append(f"{table}/{partition.path}: {str(error).splitlines()[0]}")
+        if problems:
+            raise StateError(f"{problems[0]} ({len(problems):,} partitions cannot be read; see: tailrace lake verify)")
         if self._rules.max_bytes is not None:
             found += self._by_size(self._rules.max_bytes, now_us, found if dry_run else (), dry_run=dry_run)
         return found

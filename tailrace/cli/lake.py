@@ -64,7 +64,7 @@ def verify(*, as_json: bool) -> None:
     """
     settings = load().settings
     with advancing("verifying parts", None) as advance:
-        found = verify_lake(open_store(settings), delivered_to_lake(settings), done=advance)
+        found = verify_lake(open_store(settings), lambda: delivered_to_lake(settings), done=advance)
     if as_json:
         lists = {name: [{"where": one.where, "what": one.what} for one in listed] for name, listed in (("problems", found.problems), ("told", found.told))}
         print_json({"parts": found.parts, "rows": found.rows, **lists})

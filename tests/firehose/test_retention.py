@@ -15,7 +15,7 @@ from firehose.keeper.retention import Retention, parse_retention
 from firehose.keeper.verify import verify
 from firehose.parts import by_hour, write_part
 from tailrace.clock import US_PER_DAY, US_PER_HOUR, ManualClock
-from tailrace.errors import FileError
+from tailrace.errors import FileError, StateError
 from tailrace.lake import fresh_name, live_parts, part_key, partition_of
 from tailrace.schema import TableName
 from tailrace.settings import Settings
@@ -87,7 +87,7 @@ def test_whole_hours_go_by_age_and_single_rows_by_what_they_say() -> None:
     assert taken(Expiry(store, rules()).run(NOON_US)) == {"keep": 1, "debug": 3, "cart in trace": 1, "tenant": 2}
     assert there(store) == LEFT
     assert lake_rows(store)["logs"] == 12
-    assert verify(store, {"events": 12}).problems == []
+    assert verify(store, lambda: {"events": 12}).problems == []
     assert gone_rows(views(store)) == {"expired keep": 1, "expired debug": 3, "expired cart in trace": 1, "expired tenant": 2}
     assert (summary(store)[0]["rows"], summary(store)[0]["expired"]) == (5, 7)
 
@@ -165,6 +165,16 @@ def test_a_dry_run_by_size_counts_what_other_rules_take_first() -> None:
     assert lake_rows(second)["logs"] == 12
 
 
+def test_a_part_that_cannot_be_read_is_named_and_keeps_nothing_else_from_going() -> None:
+    store = example()
+    key = part_key("logs", partition_of(NOON_US - 4 * US_PER_DAY), fresh_name("abc", 1, 0, 1))
+    store.data[key] = b"damaged"
+    with pytest.raises(StateError, match="1 partitions cannot be read"):
+        Expiry(store, rules()).run(NOON_US)
+    store.delete(key)
+    assert there(store) == ["another part", "another tenant", "trace of another", "young", "young debug"]
+
+
 class CrashError(Exception):
     """The process died."""
 
@@ -190,7 +200,7 @@ def test_killed_anywhere_and_run_again_the_result_is_the_same(point: str, nth: i
     Expiry(store, rules()).run(NOON_US)
     assert there(store) == LEFT
     assert gone_rows(views(store)) == {"expired keep": 1, "expired debug": 3, "expired cart in trace": 1, "expired tenant": 2}
-    assert verify(store, {"events": 12}).problems == []
+    assert verify(store, lambda: {"events": 12}).problems == []
 
 
 def test_a_merge_that_commits_meanwhile_is_taken_into_account_and_what_it_removed_stays_counted() -> None:
