@@ -31,7 +31,10 @@ CRASH_POINTS: Final = (
     "keeper.committed",
     "keeper.deleted",
 )
-"""Where the kill test kills; every ``probe(...)`` of the product names one of these."""
+"""Where the kill test kills."""
+
+REWRITE_POINTS: Final = ("lake.rewritten", "keeper.rewritten", "keeper.let_go", "keeper.erased")
+"""The same where rows of the lake are replaced, expire or are erased, which the tests of those go through."""
 
 
 def no_probe(point: str) -> None:

@@ -61,6 +61,7 @@ def write_part(table: pa.Table, removed: int = 0) -> pa.Buffer:
         row_group_size=ROW_GROUP_ROWS,
         compression="zstd",
         compression_level=1,
+        write_page_checksum=True,
         use_dictionary=[name for name in table.column_names if name not in PLAIN_COLUMNS],  # type: ignore[arg-type] # names are taken too
         bloom_filter_options=blooms,
     )

@@ -10,16 +10,22 @@
 
 Partitions are hours of the event time, UTC. A state object is lines of JSON, ``{"part": "m-1.parquet", "counts": true}``, so that Trino and Athena read it
 as a table: ``logs`` is a view, ``logs_parts`` left joined to ``logs_state`` (``tailrace.forms.view_ddl``). DuckDB gets the list of the live files from here.
+
+Two kinds of lines name no part, and no join finds them: ``{"part": "=commits", "counts": false, "rows": 7}`` makes every state different from all that were before
+it, so that a conditional PUT never takes an old state for the present one; ``{"part": "=expired debug", "counts": false, "rows": 120}`` says how many rows left the
+partition for good, and why, by the very commit that took them away.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from tailrace.clock import US_PER_HOUR, to_datetime
+from tailrace.clock import US_PER_HOUR, from_datetime, to_datetime
 from tailrace.errors import StateError
 from tailrace.schema import TableName
 from tailrace.stores.port import ObjectStore
@@ -61,42 +67,63 @@ class Part:
         return self.name.startswith("m-")
 
 
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
+_COMMITS: Final = "=commits"
+
+EXPIRED: Final = "expired "
+ERASED: Final = "erased "
+REMOVED: Final = "removed"
+"""Why rows left: by a rule of retention (its name follows), because somebody asked for it (a hash follows), or as duplicates and lower revisions of a part that left whole."""
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     part: str
     counts: bool
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionState:
-    """Which parts of a partition count; parts that are not named follow their letter: fresh yes, merged no."""
+    """Which parts of a partition count; parts that are not named follow their letter: fresh yes, merged no.
+
+    ``gone`` is how many rows left the partition for good, by reason; ``commits`` is how many states there were before.
+    """
 
     counts: Mapping[str, bool] = field(default_factory=dict)
+    gone: Mapping[str, int] = field(default_factory=dict)
+    commits: int = 0
 
     def is_live(self, part_name: str) -> bool:
         """Whether the rows of a part are rows of the table."""
         return self.counts.get(part_name, part_name.startswith("f-"))
 
-    def replaced(self, old: Iterable[str], new: Iterable[str]) -> "PartitionState":
-        """Answer the state in which ``new`` counts and ``old`` does not."""
-        return PartitionState({**self.counts, **dict.fromkeys(old, False), **dict.fromkeys(new, True)})
+    def replaced(self, old: Iterable[str], new: Iterable[str], gone: Mapping[str, int] = MappingProxyType({})) -> "PartitionState":
+        """Answer the state in which ``new`` counts and ``old`` does not, and so many more rows are gone."""
+        sums = {reason: self.gone.get(reason, 0) + gone.get(reason, 0) for reason in {*self.gone, *gone}}
+        return PartitionState({**self.counts, **dict.fromkeys(old, False), **dict.fromkeys(new, True)}, sums, self.commits + 1)
 
     def forgotten(self, deleted: Iterable[str]) -> "PartitionState":
         """Answer the state without the names of parts that are no longer there."""
-        gone = set(deleted)
-        return PartitionState({name: live for name, live in self.counts.items() if name not in gone})
+        names = set(deleted)
+        return PartitionState({name: live for name, live in self.counts.items() if name not in names}, self.gone, self.commits + 1)
 
     def encode(self) -> bytes:
         """Write it as lines of JSON."""
-        return b"".join(msgspec.json.encode(_Line(name, live)) + b"\n" for name, live in sorted(self.counts.items()))
+        lines = [_Line(name, live) for name, live in sorted(self.counts.items())]
+        lines += [_Line(f"={reason}", counts=False, rows=rows) for reason, rows in sorted(self.gone.items()) if rows]
+        if self.commits:
+            lines.append(_Line(_COMMITS, counts=False, rows=self.commits))
+        return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
 def decode_state(data: bytes, key: str) -> PartitionState:
     """Read a state object; raises :class:`StateError` where it is not one."""
     try:
-        lines = msgspec.json.decode(b"[" + b",".join(data.split()) + b"]", type=list[_Line])
+        lines = msgspec.json.decode(b"[" + b",".join(line for line in data.splitlines() if line.strip()) + b"]", type=list[_Line])
     except msgspec.MsgspecError as error:
         raise StateError(f"{key}: not a partition state: {error}") from error
-    return PartitionState({line.part: line.counts for line in lines})
+    told = {line.part: line.rows for line in lines if line.part.startswith("=")}
+    gone = {name[1:]: rows for name, rows in told.items() if name != _COMMITS}
+    return PartitionState({line.part: line.counts for line in lines if not line.part.startswith("=")}, gone, told.get(_COMMITS, 0))
 
 
 FIRST_HOUR_US: Final = 0
@@ -114,6 +141,15 @@ def partition_of(event_time_us: int) -> Partition:
     """
     moment = to_datetime(min(max(event_time_us, FIRST_HOUR_US), LAST_HOUR_US))
     return Partition(moment.strftime("%Y-%m-%d"), moment.strftime("%H"))
+
+
+def start_of(partition: Partition) -> int:
+    """Answer when the hour of a partition begins (microseconds since 1970 UTC).
+
+    >>> start_of(partition_of(1_790_000_000_000_000))
+    1789999200000000
+    """
+    return from_datetime(datetime.fromisoformat(f"{partition.day}T{partition.hour}:00:00+00:00"))
 
 
 def partitions_between(from_us: int, to_us: int) -> Iterator[Partition]:
@@ -176,14 +212,17 @@ def _live_in(store: ObjectStore, table: TableName, partition: Partition) -> list
 
 
 def existing_partitions(store: ObjectStore, table: TableName, from_us: int, to_us: int) -> list[Partition]:
-    """List the partitions that exist and that the range touches, oldest first; asks the store for days, then for hours."""
+    """List the partitions that hold parts and that the range touches, oldest first; asks the store for days, then for hours."""
     first, last = partition_of(max(from_us, 0)), partition_of(max(to_us - 1, 0))
-    days = [name.removeprefix("day=") for name in store.folders(f"{table}/") if name.startswith("day=")]
-    hours = [
-        Partition(day, name.removeprefix("hour="))
-        for day in days
-        if first.day <= day <= last.day
-        for name in store.folders(f"{table}/day={day}/")
-        if name.startswith("hour=")
-    ]
-    return sorted(partition for partition in hours if first <= partition <= last)
+    return sorted(partition for partition in _partitions_below(store, f"{table}/", first.day, last.day) if first <= partition <= last)
+
+
+def all_partitions(store: ObjectStore, table: TableName) -> list[Partition]:
+    """List the partitions that hold parts or a state, oldest first: one whose rows all left has a state alone."""
+    return sorted({partition for prefix in (f"{table}/", f"{table}_state/") for partition in _partitions_below(store, prefix, "", "~")})
+
+
+def _partitions_below(store: ObjectStore, prefix: str, first_day: str, last_day: str) -> Iterator[Partition]:
+    for day in (name.removeprefix("day=") for name in store.folders(prefix) if name.startswith("day=")):
+        if first_day <= day <= last_day:
+            yield from (Partition(day, name.removeprefix("hour=")) for name in store.folders(f"{prefix}day={day}/") if name.startswith("hour="))

@@ -74,6 +74,7 @@ class Settings:
     )
     asn_file: str = _setting("", "file of MaxMind's format that says whose addresses are (GeoLite2 ASN)")
     hash_key: str = _setting("", "key of the hashes that stand for redacted values, or ssm:/name or secretsmanager:name")
+    retention: str = _setting("", "file of rules that say what leaves the lake, and when; empty: `retention.yaml` below home, if it is there")
     rules: str = _setting("", "folder of alert rule files; empty: `rules` below home")
     saved_queries: str = _setting("", "folder of the user's own saved queries")
     fields_file: str = _setting("", "file that declares types of attributes; empty: `fields.yaml` below home")
@@ -176,6 +177,16 @@ class Settings:
         return self.home / "heartbeat.json"
 
     @property
+    def erasures_path(self) -> Path:
+        """Who had what erased from the lake (SQLite)."""
+        return self.home / "erasures.sqlite"
+
+    @property
+    def part_cache_folder(self) -> Path:
+        """Copies of parts of a lake on S3, for DuckDB."""
+        return self.home / "part_cache"
+
+    @property
     def gateway_url(self) -> str:
         """Where the gateway answers."""
         return f"http://{self.gateway_host}:{self.gateway_port}"
@@ -184,6 +195,11 @@ class Settings:
     def pipeline_path(self) -> Path:
         """The file of rules for rows."""
         return Path(self.pipeline) if self.pipeline else self.home / "pipeline.yaml"
+
+    @property
+    def retention_path(self) -> Path:
+        """The file of rules that say what leaves the lake."""
+        return Path(self.retention) if self.retention else self.home / "retention.yaml"
 
     @property
     def rules_folder(self) -> Path:

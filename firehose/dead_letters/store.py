@@ -90,6 +90,10 @@ class DeadLetters:
         for path in sorted(self._files()):
             yield from read_file(path)
 
+    def bodies(self) -> Iterator[tuple[str, bytes]]:
+        """Walk the letters: the id and the body of each."""
+        return ((one.id, one.body) for one in self.all())
+
     def count(self) -> int:
         """How many there are."""
         return self.usage()[0]

@@ -1,4 +1,4 @@
-"""The keeper's rounds: which partitions are looked at, when they are merged, when what was replaced is deleted.
+"""The keeper's rounds: which partitions are looked at, when they are merged, when rows expire, when what was replaced is deleted.
 
 One keeper at a time has a home folder (a lock on ``keeper/lock``). Ages are counted from when a part was first seen: after a restart a part waits its time again, which is
 never too short.
@@ -12,10 +12,13 @@ from typing import Any, Final, Self
 
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
+from firehose.keeper.expire import Expiry
 from firehose.keeper.merge import MANY_FRESH, Merged, View, delete, merge, view
+from firehose.keeper.retention import read_retention
 from firehose.keeper.settled import settled_by
 from firehose.lock import held
 from tailrace.clock import US_PER_HOUR, Clock
+from tailrace.errors import StateError
 from tailrace.lake import LAST_HOUR_US, existing_partitions
 from tailrace.settings import Settings
 from tailrace.stores import open_store
@@ -25,12 +28,18 @@ EVERY_S: Final = 5.0
 MERGE_AFTER_S: Final = 60.0
 """Fresh parts that are older than this are merged, however few."""
 
+EXPIRE_EVERY_S: Final = 300.0
+"""Ages are those of whole hours, so rows need not be looked at more often."""
+
 ORPHAN_AFTER_S: Final = 3_600.0
 """A merged part that no state names is what a crash left, or what another keeper is about to commit."""
 
 
 class Keeper:
-    """Merges and deletes in the background; a context manager. ``grace_s`` must be longer than the longest query."""
+    """Merges, expires and deletes in the background; a context manager. ``grace_s`` must be longer than the longest query.
+
+    Raises :class:`tailrace.errors.FileError` where the file of the rules of retention is wrong.
+    """
 
     def __init__(
         self,
@@ -44,6 +53,9 @@ class Keeper:
     ) -> None:
         self._settings, self._clock, self._store, self._probe = settings, clock, store or open_store(settings), probe
         self._merge_after_s, self._grace_s = merge_after_s, max(grace_s, 2 * settings.search_timeout_s if grace_s else 0)
+        rules = read_retention(settings.retention_path, required=bool(settings.retention))
+        self._expiry = Expiry(self._store, rules, probe) if rules else None
+        self._expire_at_s, self._expired = clock.monotonic_s(), 0
         self._first_seen: dict[str, float] = {}
         self._done, self._deleted, self._error = Merged(), 0, ""
         self._stop = threading.Event()
@@ -70,6 +82,7 @@ class Keeper:
             "merged_rows": done.rows_in,
             "duplicates_removed": done.rows_in - done.rows_out,
             "deleted_parts": self._deleted,
+            "expired_rows": self._expired,
             "error": self._error,
             "alive": self._thread.is_alive(),
         }
@@ -84,9 +97,20 @@ class Keeper:
         self._done += total
         return total
 
+    def expire(self) -> int:
+        """Let go what may go by the rules of retention, if it is time to look again; answer how many rows."""
+        now_s = self._clock.monotonic_s()
+        if self._expiry is None or now_s < self._expire_at_s:
+            return 0
+        self._expire_at_s = now_s + EXPIRE_EVERY_S
+        rows = sum(one.rows for one in self._expiry.run(self._clock.now_us()))
+        self._expired += rows
+        return rows
+
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
             try:
+                self.expire()
                 self.round()
                 self._error = ""
             except Exception as error:
@@ -104,7 +128,10 @@ class Keeper:
             self._first_seen.setdefault(self._note(seen, part.key), now_s)
         due = [part for part in seen.fresh if now_s - self._first_seen[self._note(seen, part.key)] >= self._merge_after_s]
         if force or due or len(seen.fresh) > MANY_FRESH:
-            done = merge(self._store, seen, is_settled, self._probe)
+            try:
+                done = merge(self._store, seen, is_settled, self._probe)
+            except (StateError, FileNotFoundError):  # another keeper merged and deleted what was listed: the next round sees what there is
+                return Merged()
             if done.parts:
                 return done
         old = [part for part in seen.idle if now_s - self._first_seen[self._note(seen, part.key)] >= self._patience_s(seen, part.name)]

@@ -83,6 +83,28 @@ def view(store: ObjectStore, table: TableName, partition: Partition) -> View:
     return View(table, partition, tuple(list_parts(store, table, partition)), state, tag)
 
 
+def steady_view(store: ObjectStore, table: TableName, partition: Partition) -> View:
+    """Look at a partition so that parts and state are of one moment; for those that read and do not commit."""
+    before = view(store, table, partition)
+    while (after := view(store, table, partition)).tag != before.tag:
+        before = after
+    return after
+
+
+def merged_name(seen: View, told: str) -> str:
+    """Name a part that shall count from the next commit on; ``told`` is what it is made of.
+
+    Doing it again after a crash makes the same name. After any other commit it is another: a name that ceased to count never counts again.
+    """
+    digest = hashlib.blake2b(f"{seen.state.commits}\n{told}".encode(), digest_size=12)
+    return f"m-{digest.hexdigest()}{PART_SUFFIX}"
+
+
+def commit(store: ObjectStore, seen: View, state: PartitionState) -> bool:
+    """Put the next state of a partition; answer whether nobody else put one since it was looked at."""
+    return store.put_if(state_key(seen.table, seen.partition), state.encode(), seen.tag)
+
+
 def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = no_probe) -> Merged:
     """Merge the fresh parts of a partition that are settled, with those merged ones that are small beside them or hold the same events.
 
@@ -99,11 +121,11 @@ def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = 
         chosen, rows = [*chosen, *same], pa.concat_tables([rows, *(read_part(store, part) for part in same)])
     kept = newest(rows)
     removed = rows.num_rows - kept.num_rows + sum(rows_in(source(store, part))[1] for part in chosen if part.is_merged)
-    name = _name(chosen)
+    name = merged_name(seen, "\n".join(sorted(part.name for part in chosen)))
     store.put(part_key(seen.table, seen.partition, name), write_part(kept, removed).to_pybytes())
     probe("keeper.part_put")
     state = seen.state.replaced([part.name for part in chosen], [name])
-    if not store.put_if(state_key(seen.table, seen.partition), state.encode(), seen.tag):
+    if not commit(store, seen, state):
         return Merged()
     probe("keeper.committed")
     return Merged(len(chosen), rows.num_rows, kept.num_rows)
@@ -121,15 +143,21 @@ def newest(rows: pa.Table) -> pa.Table:
 
 
 def delete(store: ObjectStore, seen: View, parts: Iterable[Part], is_settled: IsSettled, probe: Probe = no_probe) -> int:
-    """Delete parts that do not count, and let the state forget those that were deleted in an earlier round; answer how many."""
+    """Delete parts that do not count, and let the state forget those that were deleted in an earlier round; answer how many.
+
+    What no state names may be what another keeper is about to commit: the state says first that it does not count, so that the other one loses.
+    """
     gone = list(parts)
+    strays = [part.name for part in gone if part.name not in seen.state.counts]
+    if strays and not commit(store, seen, seen.state.replaced(strays, [])):
+        return 0
     for part in gone:
         store.delete(part.key)
         probe("keeper.deleted")
     there = {part.name for part in seen.parts}
     forgotten = [name for name, counts in seen.state.counts.items() if not counts and name not in there and is_settled(name) == "yes"]
-    if forgotten:
-        store.put_if(state_key(seen.table, seen.partition), seen.state.forgotten(forgotten).encode(), seen.tag)
+    if forgotten and not strays:
+        commit(store, seen, seen.state.forgotten(forgotten))
     return len(gone)
 
 
@@ -147,11 +175,6 @@ def _grown(fresh: list[Part], merged: Iterable[Part]) -> list[Part]:
         chosen.append(part)
         size += part.size
     return chosen
-
-
-def _name(parts: Iterable[Part]) -> str:
-    names = "\n".join(sorted(part.name for part in parts))
-    return f"m-{hashlib.blake2b(names.encode(), digest_size=12).hexdigest()}{PART_SUFFIX}"
 
 
 def _holds(store: ObjectStore, part: Part, ids: Any) -> bool:  # noqa: ANN401 - an Arrow array of strings

@@ -4,7 +4,6 @@ Parts that hold a lower revision are written again without it, under names of me
 the old rows count, after it the new ones do. Where somebody else committed meanwhile it is done again from the start.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -16,10 +15,10 @@ import pyarrow.parquet as pq
 
 from firehose.columns import compute, ints, one_array, take
 from firehose.disk import Probe, no_probe
-from firehose.keeper.merge import View, read_part, source, view
+from firehose.keeper.merge import View, commit, merged_name, read_part, source, view
 from firehose.parts import event_times, rows_in, write_part
 from tailrace.errors import StateError, TransientError
-from tailrace.lake import PART_SUFFIX, Part, Partition, part_key, state_key
+from tailrace.lake import Part, Partition, part_key
 from tailrace.schema import TableName
 from tailrace.stores.port import ObjectStore
 
@@ -86,10 +85,10 @@ def _committed(store: ObjectStore, seen: View, rows: Rows, there: Mask, lower: l
         names.append(_put(store, seen, f"emptied {stem} " + " ".join(part.name for part, _ in lower), read_part(store, lower[0][0]).slice(0, 0), emptied))
     probe("lake.rewritten")
     state = seen.state.replaced([part.name for part, _ in lower], names)
-    return store.put_if(state_key(seen.table, seen.partition), state.encode(), seen.tag)
+    return commit(store, seen, state)
 
 
 def _put(store: ObjectStore, seen: View, told: str, table: pa.Table, removed: int) -> str:
-    name = f"m-{hashlib.blake2b(told.encode(), digest_size=12).hexdigest()}{PART_SUFFIX}"
+    name = merged_name(seen, told)
     store.put(part_key(seen.table, seen.partition, name), write_part(table, removed).to_pybytes())
     return name

@@ -67,8 +67,8 @@ class LakeConnection:
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
         self._settings, self._store = settings, store
         folder = store.local_path("x")
-        self._cache = None if folder else PartCache(store, settings.home / "part_cache")
-        root = folder.parent if folder else settings.home / "part_cache"
+        self._cache = None if folder else PartCache(store, settings.part_cache_folder)
+        root = folder.parent if folder else settings.part_cache_folder
         root.mkdir(parents=True, exist_ok=True)
         self._root = root.resolve()
         self._connection = _open(settings, self._root)

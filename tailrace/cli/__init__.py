@@ -32,7 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "query": "saved queries and SQL",
         "traces": "traces, one trace, the service graph",
         "alerts": "alert rules: check, run, list, silence",
-        "lake": "the lake: status, merge",
+        "lake": "the lake: status, merge, verify, expire, erase, back up",
     }
 )
 """Name and short help; ``tailrace/cli/<name>.py`` holds a click command or group of the name ``command``."""

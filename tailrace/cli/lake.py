@@ -1,11 +1,19 @@
-"""``tailrace lake``: what lies in the lake, and merging it."""
+"""``tailrace lake``: what lies in the lake, and looking after it."""
+
+import sys
 
 import click
 
 from firehose.keeper import Keeper
 from firehose.keeper.account import summary
+from firehose.keeper.expire import Expiry, totals
+from firehose.keeper.retention import read_retention
+from firehose.keeper.verify import verify as verify_lake
 from firehose.lock import held
-from tailrace.cli.output import json_option, print_json, print_table
+from tailrace.cli.lake_copies import backup_command, restore_command
+from tailrace.cli.lake_erase import erase_command, erasures_command
+from tailrace.cli.ledger import delivered_to_lake
+from tailrace.cli.output import advancing, json_option, print_json, print_table
 from tailrace.clock import SystemClock
 from tailrace.settings import load
 from tailrace.stores import open_store
@@ -13,7 +21,7 @@ from tailrace.stores import open_store
 
 @click.group()
 def command() -> None:
-    """Look after the lake: partitions, parts, merging.
+    """Look after the lake: partitions, parts, merging, verifying, what leaves it.
 
     Example: tailrace lake status
     """
@@ -45,3 +53,49 @@ def merge(*, as_json: bool) -> None:
         done = Keeper(settings, SystemClock()).round(force=True)
     found = {"merged_parts": done.parts, "rows": done.rows_out, "duplicates_removed": done.rows_in - done.rows_out}
     print_json(found) if as_json else print_table(tuple(found), [tuple(found.values())])
+
+
+@command.command()
+@json_option
+def verify(*, as_json: bool) -> None:
+    """Read every part that counts whole, and hold it against what the lake promises; exits 1 where something is wrong. Nothing is written.
+
+    Example: tailrace lake verify
+    """
+    settings = load().settings
+    with advancing("verifying parts", None) as advance:
+        found = verify_lake(open_store(settings), lambda: delivered_to_lake(settings), done=advance)
+    if as_json:
+        lists = {name: [{"where": one.where, "what": one.what} for one in listed] for name, listed in (("problems", found.problems), ("told", found.told))}
+        print_json({"parts": found.parts, "rows": found.rows, **lists})
+    else:
+        if found.problems:
+            print_table(("where", "problem"), [(one.where, one.what) for one in found.problems])
+        for one in found.told:
+            click.echo(f"{one.where}: {one.what}", err=True)
+        click.echo(f"{found.parts:,} parts, {found.rows:,} rows, {len(found.problems):,} problems")
+    sys.exit(1 if found.problems else 0)
+
+
+@command.command()
+@click.option("--dry-run", is_flag=True, help="Change nothing; show what would go.")
+@json_option
+def expire(*, dry_run: bool, as_json: bool) -> None:
+    """Let rows go by the rules of retention, now; the keeper of the gateway does it every five minutes.
+
+    Example: tailrace lake expire --dry-run
+    """
+    settings = load().settings
+    rules = read_retention(settings.retention_path, required=True)
+    found = totals(Expiry(open_store(settings), rules).run(SystemClock().now_us(), dry_run=dry_run))
+    if as_json:
+        print_json({"dry_run": dry_run, "expired": found})
+    else:
+        print_table(("table", "rule", "partitions", "rows", "bytes"), [tuple(row.values()) for row in found])
+        click.echo(f"{sum(row['rows'] for row in found):,} rows {'would go' if dry_run else 'went'}")
+
+
+command.add_command(backup_command)
+command.add_command(erase_command)
+command.add_command(erasures_command)
+command.add_command(restore_command)

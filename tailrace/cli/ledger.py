@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from firehose.dead_letters.log import ReplayLog
+from firehose.delivery import Unit
 from firehose.keeper.account import lake_rows, views
 from firehose.keeper.merge import source
 from firehose.opensearch_account import Account, account, stored
@@ -20,7 +21,7 @@ from tailrace.settings import Settings, load
 from tailrace.stores import open_store
 
 COLUMNS = ("hop", "sink", "unit", "in", "out", "pending", "dropped", "duplicate", "joined", "dead", "lost")
-UNIT_TABLES: Final[Mapping[str, TableName]] = {"events": "logs", "spans": "spans", "metrics": "metrics"}
+UNIT_TABLES: Final[Mapping[Unit, TableName]] = {"events": "logs", "spans": "spans", "metrics": "metrics"}
 
 
 @click.group()
@@ -91,10 +92,20 @@ def _print(hops: Iterable[Hop], *, as_json: bool) -> None:
         print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows])
 
 
+def delivered_to_lake(settings: Settings) -> dict[Unit, int]:
+    """Answer how many rows of each unit the ledger says went to the lake."""
+    return _delivered(open_ledger(settings.ledger_path).hops())
+
+
+def _delivered(hops: Iterable[Hop]) -> dict[Unit, int]:
+    by_unit = {hop.unit: hop.went_out for hop in hops if hop.hop == "deliver" and hop.sink == "lake"}
+    return {unit: by_unit.get(unit, 0) for unit in UNIT_TABLES}
+
+
 def _lake_problems(settings: Settings, hops: Iterable[Hop]) -> list[str]:
-    out = {hop.unit: hop.went_out for hop in hops if hop.hop == "deliver" and hop.sink == "lake"}
+    out = _delivered(hops)
     found = lake_rows(open_store(settings))
-    pairs = [(unit, out.get(unit, 0), found[table]) for unit, table in UNIT_TABLES.items()]
+    pairs = [(unit, out[unit], found[table]) for unit, table in UNIT_TABLES.items()]
     return [f"{written:,} {unit} went to the lake, {there:,} are there" for unit, written, there in pairs if written != there]
 
 

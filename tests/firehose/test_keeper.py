@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from firehose.keeper import Keeper
 from firehose.keeper.account import lake_rows, summary
 from firehose.keeper.loop import ORPHAN_AFTER_S
-from firehose.keeper.merge import newest
+from firehose.keeper.merge import delete, merge, newest, view
 from firehose.keeper.settled import settled_by
 from firehose.parts import write_part
 from tailrace.clock import ManualClock
 from tailrace.errors import StateError
-from tailrace.lake import fresh_name, part_key, partition_of, read_state
+from tailrace.lake import PartitionState, fresh_name, part_key, partition_of, read_state, state_key
 from tailrace.settings import Settings
 from tailrace.stores.folder import FolderStore
 from tests.contracts.memory_store import MemoryStore
@@ -127,6 +127,46 @@ def test_what_a_crash_left_is_deleted_after_an_hour(tmp_path: Path) -> None:
     one.round()
     assert len(files(tmp_path)) == 1
     assert sorted(lake_column(tmp_path)) == numbers(30)
+
+
+def test_what_no_state_names_is_deleted_only_when_whoever_would_commit_it_must_lose(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)  # its tags are hashes: a state that came back would have the tag that it had
+    store.put(state_key("logs", HERE), PartitionState().encode())
+    for number in range(2):
+        store.put(part_key("logs", HERE, fresh_name("abc", 1, number, number + 1)), write_part(numbered(number * 5, 5)).to_pybytes())
+
+    def meanwhile(point: str) -> None:
+        if point == "keeper.part_put":  # another keeper takes what was put for what a crash left, deletes it and forgets it
+            for _ in range(2):
+                seen = view(store, "logs", HERE)
+                delete(store, seen, seen.idle, lambda _: "yes")
+
+    assert merge(store, view(store, "logs", HERE), lambda _: "yes", meanwhile).parts == 0
+    assert read_state(store, "logs", HERE)[0].counts == {}
+    assert lake_rows(store)["logs"] == 10
+    assert merge(store, view(store, "logs", HERE), lambda _: "yes").parts == 2
+    assert lake_rows(store)["logs"] == 10
+
+
+def test_parts_that_another_keeper_merged_and_deleted_meanwhile_end_no_round(tmp_path: Path) -> None:
+    class Busy(MemoryStore):
+        """A store in which another keeper merges and deletes when the first part is read."""
+
+        busy = False
+
+        def get(self, key: str) -> bytes | None:
+            if key.endswith(".parquet") and not self.busy:
+                self.busy = True
+                rounds(keeper(tmp_path, store=self, grace_s=0.0), 3)
+            return super().get(key)
+
+    store = Busy()
+    for number in range(3):
+        store.put(part_key("logs", HERE, fresh_name("abc", 1, number, number + 1)), write_part(numbered(number * 5, 5)).to_pybytes())
+    one = keeper(tmp_path, store=store)
+    assert one.round(force=True).parts == 0
+    assert lake_rows(store)["logs"] == 15
+    assert len(store.objects(f"logs/{HERE.path}/")) == 1
 
 
 def test_one_part_alone_is_left_as_it_is(tmp_path: Path) -> None:

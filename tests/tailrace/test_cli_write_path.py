@@ -17,6 +17,7 @@ from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter
 from tailrace.cli import root
 from tailrace.clock import SystemClock
+from tailrace.errors import FileError, UsageError
 from tests.firehose.deliveries import delivery_of, lake_column, numbered, quick
 from tests.firehose.fake_opensearch import fake_opensearch
 
@@ -246,3 +247,60 @@ def test_a_letter_that_is_not_there_is_said(home: Path, words: tuple[str, ...]) 
     del home
     result = run("dead", *words)
     assert "no such dead letter: none-0" in str(result.exception)
+
+
+def test_lake_verify_ends_with_1_where_a_part_is_damaged_and_names_it(home: Path) -> None:
+    assert json_of("lake", "verify") == {"parts": 2, "rows": 20, "problems": [], "told": []}
+    assert run("lake", "verify").output == "2 parts, 20 rows, 0 problems\n"
+    path = next((home / "lake" / "logs").rglob("f-*.parquet"))
+    path.write_bytes(path.read_bytes()[:-100])
+    found = json_of("lake", "verify", code=1)["problems"]
+    assert found[0]["where"] == str(path.relative_to(home / "lake"))
+    assert found[0]["what"].startswith("cannot be read: ")
+    assert path.name in run("lake", "verify").output
+
+
+def test_lake_expire_shows_what_would_go_takes_it_and_the_ledger_still_adds_up(home: Path) -> None:
+    assert isinstance(run("lake", "expire").exception, FileError)
+    (home / "retention.yaml").write_text("expire: [{name: cart, when: {service.name: cart}, after: 1h}]")
+    planned = json_of("lake", "expire", "--dry-run")
+    assert planned["dry_run"] is True
+    assert [(row["table"], row["rule"], row["rows"]) for row in planned["expired"]] == [("logs", "cart", 20)]
+    assert len(lake_column(home)) == 20
+    assert run("lake", "expire", "--dry-run").output.endswith("20 rows would go\n")
+    assert run("lake", "expire").output.endswith("20 rows went\n")
+    assert lake_column(home) == []
+    assert json_of("ledger", "check", "--deep")["balanced"] is True
+    assert json_of("lake", "verify")["problems"] == []
+    status = json_of("lake", "status")["tables"][0]
+    assert (status["rows"], status["expired"], status["erased"]) == (0, 20, 0)
+
+
+def test_lake_erase_shows_erases_proves_and_notes_and_the_ledger_still_adds_up(home: Path) -> None:
+    planned = json_of("lake", "erase", "--contains", 'event "7"', "--dry-run")
+    assert (planned["rows"], planned["dry_run"], [place["name"] for place in planned["places"]]) == (1, True, ["spool"])
+    assert len(lake_column(home)) == 20
+    assert json_of("lake", "erasures")["erasures"] == []
+    done = json_of("lake", "erase", "--contains", 'event "7"', "--where", "event_id=e-3", "--now", "--by", "ann", code=1)
+    assert (done["rows"], done["left"], [place["name"] for place in done["places"]]) == (2, 0, ["spool"])
+    assert len(lake_column(home)) == 18
+    assert json_of("ledger", "check", "--deep")["balanced"] is True
+    assert [(row["who"], row["rows"]) for row in json_of("lake", "erasures")["erasures"]] == [("ann", 2)]
+    assert "ann" in run("lake", "erasures").output
+    for path in (home / "spool").glob("segment-*"):
+        path.unlink()
+    gone = run("lake", "erase", "--contains", 'event "7"', "--from", "2020-01-01")
+    assert gone.exit_code == 0
+    assert "gone: no part of the lake" in gone.output
+
+
+def test_lake_backup_and_restore_elsewhere(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for inside in (home / "lake", home / "lake" / "copy"):
+        assert isinstance(run("lake", "backup", str(inside)).exception, UsageError)
+    made = json_of("lake", "backup", str(tmp_path / "copy"))
+    assert (made["partitions"], made["parts"], made["already"]) == (1, 2, 0)
+    assert isinstance(run("lake", "restore", str(tmp_path / "copy")).exception, UsageError)
+    monkeypatch.setenv("TAILRACE_HOME", str(tmp_path / "other"))
+    assert json_of("lake", "restore", str(tmp_path / "copy"))["parts"] == 2
+    assert len(lake_column(tmp_path / "other")) == 20
+    assert run("lake", "backup", str(tmp_path / "copy2")).exit_code == 0

@@ -11,6 +11,7 @@ from tailrace.errors import StateError
 from tailrace.lake import (
     Partition,
     PartitionState,
+    all_partitions,
     decode_state,
     existing_partitions,
     fresh_name,
@@ -20,6 +21,7 @@ from tailrace.lake import (
     partition_of,
     partitions_between,
     read_state,
+    start_of,
     state_key,
 )
 from tailrace.stores.folder import FolderStore
@@ -86,6 +88,37 @@ def test_the_same_batch_has_the_same_name() -> None:
 @given(st.dictionaries(st.from_regex(r"[fm]-[a-z0-9-]{1,20}\.parquet", fullmatch=True), st.booleans()))
 def test_a_state_is_read_as_it_was_written(counts: dict[str, bool]) -> None:
     assert decode_state(PartitionState(counts).encode(), "k").counts == counts
+
+
+@given(st.dictionaries(st.text(), st.integers(1, 1 << 50)), st.integers(0, 1 << 50))
+def test_what_is_gone_is_read_as_it_was_written_whatever_a_rule_is_called(gone: dict[str, int], commits: int) -> None:
+    gone.pop("commits", None)
+    found = decode_state(PartitionState({"m-a b.parquet": True}, gone, commits).encode(), "k")
+    assert (found.counts, found.gone, found.commits) == ({"m-a b.parquet": True}, gone, commits)
+
+
+def test_no_state_is_ever_the_same_as_one_before() -> None:
+    states = [PartitionState()]
+    for _ in range(3):
+        states.append(states[-1].replaced([], ["m-a"]))
+        states.append(states[-1].replaced(["m-a"], []))
+        states.append(states[-1].forgotten(["m-a"]))
+    assert len({state.encode() for state in states}) == 10
+    assert states[-1].counts == {}
+
+
+def test_what_is_gone_adds_up_and_stays_when_parts_are_forgotten() -> None:
+    state = PartitionState().replaced(["f-a"], [], {"expired x": 2}).replaced(["f-b"], [], {"expired x": 3, "erased y": 1}).forgotten(["f-a", "f-b"])
+    assert (state.counts, state.gone) == ({}, {"expired x": 5, "erased y": 1})
+
+
+def test_a_partition_whose_rows_all_left_has_a_state_alone(store: FolderStore) -> None:
+    store.put(part_key("logs", HERE, "f-a.parquet"), b"x")
+    earlier = partition_of(NOON_US - US_PER_HOUR)
+    store.put(state_key("logs", earlier), PartitionState(gone={"expired x": 1}).encode())
+    assert existing_partitions(store, "logs", 0, NOON_US + 1) == [HERE]
+    assert all_partitions(store, "logs") == [earlier, HERE]
+    assert start_of(HERE) <= NOON_US < start_of(HERE) + US_PER_HOUR
 
 
 @given(st.binary(max_size=60))
