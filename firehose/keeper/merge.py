@@ -31,8 +31,8 @@ MANY_FRESH: Final = 16
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Bytes of Parquet that one merge reads."""
 
-MAX_MEMORY_BYTES: Final = 160 * 1024 * 1024
-"""Bytes of columns in memory after which one merge reads no further part; sorting needs as much again."""
+MAX_MEMORY_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of columns in memory after which one merge reads no further part. Sorting, taking and writing need several times as much: with 160 MiB the process had 1 GB under load, with 32 it stays below 512 MB."""
 
 GROWTH: Final = 2
 """A merged part is merged again when it is at most so many times as large as what joins it: each row is rewritten a logarithmic number of times."""
