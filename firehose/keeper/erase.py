@@ -80,7 +80,10 @@ def order_of(where: Sequence[str], contains: Sequence[str], from_us: int = ALWAY
 
 
 def erase(store: ObjectStore, order: Order, is_settled: IsSettled, *, now: bool, probe: Probe = no_probe) -> Erased:
-    """Erase, and look again; with ``now`` replaced parts that hold such rows are deleted at once, also those of earlier commits. Raises :class:`TransientError`."""
+    """Erase, and look again; with ``now`` replaced parts that hold such rows are deleted at once, also those of earlier commits.
+
+    Raises :class:`TransientError` where others commit all the time, and :class:`StateError` where a part cannot be read.
+    """
     done, clean = Erased(), set[str]()
     for place in _places(store, order):
         _let_go(store, order, place, clean, done, probe)
@@ -119,6 +122,8 @@ def _let_go(store: ObjectStore, order: Order, place: _Place, clean: set[str], do
                 return
         except (StateError, FileNotFoundError):  # a part that was listed was merged and deleted meanwhile
             continue
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(place, error) from error
     raise TransientError(f"{place[0]}/{place[1].path}: others commit all the time")
 
 
@@ -130,8 +135,16 @@ def _looked_at(store: ObjectStore, order: Order, place: _Place, clean: set[str])
             live = [one for part in seen.live if (one := _leaving(store, order, part, clean))]
         except (StateError, FileNotFoundError):
             continue
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(place, error) from error
         return seen, live, [part for part in seen.idle if _holds(store, order, part, clean)]
     raise TransientError(f"{place[0]}/{place[1].path}: others commit all the time")
+
+
+def _unreadable(place: _Place, error: Exception) -> StateError:
+    return StateError(
+        f"{place[0]}/{place[1].path}: a part cannot be read, so nobody knows what it holds: {str(error).splitlines()[0]}; see: tailrace lake verify"
+    )
 
 
 def _leaving(store: ObjectStore, order: Order, part: Part, clean: set[str]) -> Leaving | None:

@@ -20,7 +20,7 @@ from firehose.keeper.places import empty_part_cache, other_places
 from firehose.keeper.verify import verify
 from firehose.parts import write_part
 from tailrace.clock import SystemClock
-from tailrace.errors import UsageError
+from tailrace.errors import StateError, UsageError
 from tailrace.lake import fresh_name, list_parts, part_key, partition_of
 from tailrace.schema import TableName
 from tailrace.settings import Settings
@@ -146,6 +146,15 @@ def test_what_cannot_be_asked_for_is_refused(where: list[str], contains: list[st
     with pytest.raises(UsageError) as caught:
         order_of(where, contains)
     assert said in str(caught.value)
+
+
+def test_a_part_that_cannot_be_read_ends_it_and_is_not_called_clean() -> None:
+    store = people()
+    store.data[part_key("logs", HERE, fresh_name("abc", 1, 2, 3))] = b"damaged"
+    with pytest.raises(StateError, match="a part cannot be read, so nobody knows"):
+        would_erase(store, ORDER)
+    with pytest.raises(StateError, match="a part cannot be read, so nobody knows"):
+        run(store, ORDER)
 
 
 class CrashError(Exception):

@@ -14,9 +14,9 @@ from queries.connections.duckdb import LakeConnection
 from queries.saved_queries import SavedQueries
 from queries.saved_query import Value
 from sandbox.servers.pytest_plugin import S3Server
-from tailrace.clock import US_PER_MINUTE, SystemClock
+from tailrace.clock import US_PER_HOUR, US_PER_MINUTE, SystemClock
 from tailrace.forms import arrow_schema, trino_ddl
-from tailrace.lake import part_key, partition_of, read_state, state_key
+from tailrace.lake import PartitionState, part_key, partition_of, read_state, state_key
 from tailrace.settings import Settings
 from tailrace.stores.port import ObjectStore
 from tailrace.stores.s3 import S3Store
@@ -105,6 +105,17 @@ def test_the_view_is_right_before_during_and_after_a_merge_and_saved_queries_agr
         store.delete(part_key("logs", here, name))
     assert counted() == [[50, 50]]
     _compare_saved_queries(ask, store, tmp_path)
+    put_part(store, "m-b.parquet", now_us, second)
+    earlier = partition_of(now_us - 2 * US_PER_HOUR)
+    put_part(store, "f-c.parquet", now_us - 2 * US_PER_HOUR, first)
+    store.put(state_key("logs", earlier), PartitionState().encode())
+    state, tag = read_state(store, "logs", here)
+    assert store.put_if(state_key("logs", here), state.replaced(["m-ab.parquet"], ["m-b.parquet"], {"expired errors": 30}).encode(), tag)
+    days = f"day IN ('{here.day}', '{earlier.day}')"
+    assert ask(f"SELECT service_name, count(*), count(DISTINCT event_id) FROM logs WHERE {days} GROUP BY 1 ORDER BY 1") == [
+        ["payment", 30, 30],
+        ["web", 20, 20],
+    ]
 
 
 def _compare_saved_queries(ask: Ask, store: ObjectStore, home: Path) -> None:
