@@ -141,7 +141,7 @@ def cause_of(reason: str) -> str:
     """Mask what differs from letter to letter; a status at the beginning, field names, types and words such as ``base64`` stay.
 
     >>> cause_of("400 mapper_parsing_exception: failed to parse field [n] of type [long] in document with id 'e-5'. Preview of field's value: 'x'")
-    '400 mapper_parsing_exception: failed to parse field [n] of type [long] in document with id '…'. Preview of field's value: '…''
+    "400 mapper_parsing_exception: failed to parse field [n] of type [long] in document with id '…'. Preview of field's value: '…'"
     >>> cause_of("inflates to more than 1,048,576 bytes")
     'inflates to more than # bytes'
     """
