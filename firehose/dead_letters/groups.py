@@ -53,7 +53,7 @@ _WORDS: Final = frozenset(
 _MASKED: Final = re.compile(
     r"(?P<kept>\b(?:field|type|mapping for|mapper|name|parameter) \[[^\]]{1,256}\])"
     r"|(?P<quoted>(?<!\w)(?:'.*?(?:'(?!\w)|$)|\".*?(?:\"(?!\w)|$)|`.*?(?:`(?!\w)|$)))"
-    r"|(?P<word>[\w.:/+-]*\d[\w.:/+=-]*)",
+    r"|(?P<word>[\w.:/+-]*\d(?:[\w.:/+=-]|,(?=\d))*)",
     re.DOTALL,
 )
 
