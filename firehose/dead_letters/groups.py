@@ -57,6 +57,9 @@ _MASKED: Final = re.compile(
     re.DOTALL,
 )
 
+MAX_PASSES: Final = 4
+"""What stands beside a mask may be quoted then that was not before; two passes are enough for all that was tried."""
+
 MAGIC: Final[Mapping[bytes, str]] = {
     b"\x1f\x8b": "gzip",
     b"\xff\xff\xff\xff": "arrow",
@@ -148,7 +151,12 @@ def cause_of(reason: str) -> str:
     text = " ".join(reason[:MAX_REASON].split())
     status = re.match(r"[1-5]\d\d(?= )", text)
     head = status[0] if status else ""
-    return head + _MASKED.sub(_mask, text[len(head) :])
+    masked = text[len(head) :]
+    for _ in range(MAX_PASSES):
+        before, masked = masked, _MASKED.sub(_mask, masked)
+        if masked == before:
+            break
+    return head + masked
 
 
 def shape_of(letter: Stored) -> Shape:

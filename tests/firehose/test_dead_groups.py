@@ -26,7 +26,7 @@ MAPPING = "400 mapper_parsing_exception: failed to parse field [attributes.n] of
             "the parser raised ValueError: invalid literal for int() with base #: '…'",
         ),
         ("record 7f3a9c21-0d4e-4b7e-9a50-1234567890ab is no base64: 12 bytes", "record # is no base64: # bytes"),
-        ("more than 1,048,576 bytes, at s3://logs/a1/b2.gz", "more than #,#,# bytes, at #"),
+        ("more than 1,048,576 bytes, at s3://logs/a1/b2.gz", "more than # bytes, at #"),
         ("not gzip", "not gzip"),
         ("413 too large", "413 too large"),
         ("", ""),
