@@ -126,13 +126,14 @@ class Transformation:
         with self.held.holding() as deliveries:
             summary = self.collector.collect_payload(data)
         logs = [delivery.tables["logs"] for delivery in deliveries if "logs" in delivery.tables]
-        if not logs and len(summary.dead) == summary.payloads:
-            return _Made(failed=True)
-        rows = pa.concat_tables(logs) if logs else None
-        records, oversized = pack("logs", rows, LIMITS) if rows is not None else ([], [])
-        times = ints(rows, "event_time") if rows is not None else ()
+        if not logs:
+            failed = len(summary.dead) == summary.payloads
+            return _Made(failed=failed, beside=[] if failed else list(_beside(deliveries)))
+        rows = pa.concat_tables(logs)
+        records, oversized = pack("logs", rows, LIMITS)
+        times = ints(rows, "event_time")
         pieces = [_Piece(one.data, partition_of(int(times[one.rows[0]]))) for one in records]
-        return _Made(pieces, [*_beside(deliveries), *(_alone(rows, one.rows, deliveries[0]) for one in oversized if rows is not None)])
+        return _Made(pieces, [*_beside(deliveries), *(_alone(rows, one.rows, deliveries[0]) for one in oversized)])
 
 
 def _beside(deliveries: Sequence[Delivery]) -> Iterator[Delivery]:

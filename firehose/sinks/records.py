@@ -16,6 +16,7 @@ from firehose.batches import Batch, Key, Limits
 from firehose.cursor import OutcomeRow
 from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter
+from firehose.frame import UNITS
 from firehose.records import Record, TakesRecords, calls, pack, too_long
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, TransientError
@@ -37,10 +38,11 @@ class RecordSink:
 
     def resend(self, letter: DeadLetter) -> None:
         """Send the row of a dead letter again; raises :class:`TransientError`, and :class:`PermanentError` where it is refused for good."""
-        body, table = letter.body + b"\n", letter.detail.get("table")
+        body = letter.body + b"\n"
+        table: TableName = next((name for name in UNITS if name == letter.detail.get("table")), "logs")
         if len(body) > self.port.limits.record_bytes:
             raise PermanentError(f"{self.name}: {too_long(len(body), self.port.limits)}")
-        for refusal in self.port.put_records("spans" if table == "spans" else "metrics" if table == "metrics" else "logs", [body]):
+        for refusal in self.port.put_records(table, [body]):
             raise (PermanentError if refusal.forever else TransientError)(f"{self.name}: {refusal.reason}")
 
     def bury(self, place: str, letters: Sequence[DeadLetter]) -> None:

@@ -1,7 +1,6 @@
 """What every sink promises, held against each of them."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from tailrace.errors import PermanentError
 from tailrace.ledger import Hop, open_ledger
 from tailrace.stores.folder import FolderStore
 from tests.contracts.destinations import LONGEST, Messages, OfRecords, destination
-from tests.firehose.deliveries import NOON_US, delivery_of, events, lake_column, numbers, quick, table_of
+from tests.firehose.deliveries import NOON_US, delivery_of, events, everything_delivered, lake_column, numbers, quick, table_of
 
 ALL = list(SINKS)
 REFUSING = [name for name in ALL if name != "lake"]
@@ -30,15 +29,6 @@ def open_stream(home: Path, sink: Any) -> LocalFirehose:
     """A stream with the lake beside the sink, or the lake alone."""
     lake = LakeSink(FolderStore(home / "lake"), flush_after_s=0.02, flush_bytes=1 << 20)
     return LocalFirehose(quick(home), SystemClock(), sinks=[sink] if sink.name == "lake" else [lake, sink])
-
-
-def everything_delivered(stream: LocalFirehose) -> bool:
-    """Wait, also for a sink that fails for a while."""
-    deadline = time.monotonic() + 30
-    while any(sink["behind_rows"] for sink in stream.status()["sinks"]) and time.monotonic() < deadline:
-        stream.flush(1)
-        time.sleep(0.02)
-    return stream.flush() and not any(sink["behind_rows"] for sink in stream.status()["sinks"])
 
 
 def delivered(home: Path, sink: str, unit: str = "events") -> Hop:

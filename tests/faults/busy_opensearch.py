@@ -7,10 +7,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import numpy.typing as npt
+
+from tests.serving import QuietHandler, serving
 
 FAULTS = ("429", "503", "403", "refuse", "cut", "short", "garbage", "partial429", "slow", "hang")
 _ID = re.compile(rb'^\{"create":\{"_index":"[^"]*","_id":"e-(\d+)"\}\}$', re.MULTILINE)
@@ -49,36 +50,16 @@ class BusyOpenSearch:
         return items
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients are killed."""
-
-
 @contextmanager
 def busy_opensearch() -> Iterator[BusyOpenSearch]:
     """Run one."""
     there = BusyOpenSearch()
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"there": there}))
-    there.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(_Handler, there=there) as there.url:
         yield there
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(QuietHandler):
     there: BusyOpenSearch
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))

@@ -1,6 +1,5 @@
 """Whatever S3 answers, or does not, the lake on it holds each row once and what was acknowledged is in it."""
 
-import time
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +18,7 @@ from tailrace.settings import Settings
 from tailrace.stores import open_store
 from tailrace.stores.s3 import S3Store
 from tests.faults.proxy import HARMS, proxy_before
-from tests.firehose.deliveries import ALWAYS, events, numbers
+from tests.firehose.deliveries import ALWAYS, events, everything_delivered, numbers
 
 
 def in_lake(settings: Settings) -> list[str]:
@@ -27,14 +26,6 @@ def in_lake(settings: Settings) -> list[str]:
     store = open_store(settings)
     parts = live_parts(store, "logs", *ALWAYS)
     return sorted(str(one) for part in parts for one in pq.read_table(BytesIO(store.get(part.key) or b"")).column("event_id").to_pylist())
-
-
-def delivered(stream: LocalFirehose) -> bool:
-    deadline = time.monotonic() + 60
-    while any(sink["behind_rows"] for sink in stream.status()["sinks"]) and time.monotonic() < deadline:
-        stream.flush(1)
-        time.sleep(0.02)
-    return not any(sink["behind_rows"] for sink in stream.status()["sinks"])
 
 
 @pytest.mark.timeout(120)
@@ -46,10 +37,10 @@ def test_after_harm_to_writing_each_row_is_there_once(tmp_path: Path, moto: Sett
         settings = replace(straight, aws_endpoint_url=proxy.url)
         with LocalFirehose(settings, SystemClock()) as stream:
             stream.put(events(0, 30))
-            assert delivered(stream)
+            assert everything_delivered(stream)
             proxy.methods, proxy.harms = {"PUT"}, type(proxy.harms)([harm] * 3)
             stream.put(events(30, 30))
-            assert delivered(stream)
+            assert everything_delivered(stream)
         assert proxy.done[harm] >= 1
     assert in_lake(straight) == numbers(60)
     check = open_ledger(tmp_path / "ledger.sqlite").check()
@@ -64,7 +55,7 @@ def test_after_harm_to_merging_each_row_is_there_once(tmp_path: Path, moto: Sett
     with LocalFirehose(straight, SystemClock()) as stream:
         for first in range(0, 80, 20):
             stream.put(events(first, 20))
-            assert delivered(stream)
+            assert everything_delivered(stream)
     with proxy_before(moto.aws_endpoint_url) as proxy:
         keeper = Keeper(replace(straight, aws_endpoint_url=proxy.url), SystemClock(), merge_after_s=0.0, grace_s=0.0)
         for at in range(8):

@@ -1,5 +1,6 @@
 """Numbered events, and where they are."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from firehose import LocalFirehose
 from firehose.delivery import Count, DeadLetter, Delivery
 from tailrace.forms import arrow_schema
 from tailrace.lake import LAST_HOUR_US, live_parts
@@ -59,3 +61,12 @@ def quick(home: Path, **more: Any) -> Settings:
 def numbers(count: int) -> list[str]:
     """The ids of the first events, sorted as texts."""
     return sorted(f"e-{n}" for n in np.arange(count))
+
+
+def everything_delivered(stream: LocalFirehose, within_s: float = 30.0) -> bool:
+    """Wait until every sink has everything, also one that fails for a while, which a flush does not wait for."""
+    deadline = time.monotonic() + within_s
+    while any(sink["behind_rows"] for sink in stream.status()["sinks"]) and time.monotonic() < deadline:
+        stream.flush(1)
+        time.sleep(0.02)
+    return stream.flush() and not any(sink["behind_rows"] for sink in stream.status()["sinks"])

@@ -6,8 +6,9 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
+
+from tests.serving import QuietHandler, serving
 
 Fault = Literal["429", "503", "413", "400", "403", "cut", "refuse", "slow", "short", "partial429", "block", "garbage"]
 
@@ -56,27 +57,12 @@ class FakeOpenSearch:
         return 200
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients are killed."""
-
-
 @contextmanager
 def fake_opensearch() -> Iterator[FakeOpenSearch]:
     """Run one."""
     fake = FakeOpenSearch()
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": fake}))
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(_Handler, fake=fake) as fake.url:
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _actions(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -87,13 +73,8 @@ def _actions(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], dict[str, Any
         yield action, {} if "delete" in action else json.loads(next(reading))
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(QuietHandler):
     fake: FakeOpenSearch
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
 
     def do_GET(self) -> None:
         index, _, what = self.path.strip("/").partition("/")

@@ -1,7 +1,6 @@
 """Documents reach OpenSearch once, whatever it answers."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import Hop, open_ledger
 from tailrace.schema import FieldType
-from tests.firehose.deliveries import delivery_of, events, lake_column, numbers, quick, table_of
+from tests.firehose.deliveries import delivery_of, events, everything_delivered, lake_column, numbers, quick, table_of
 from tests.firehose.fake_opensearch import FakeOpenSearch, Fault, fake_opensearch
 
 
@@ -38,21 +37,12 @@ def delivered(home: Path, sink: str = "opensearch") -> Hop:
     return next(hop for hop in open_ledger(home / "ledger.sqlite").hops() if hop.sink == sink)
 
 
-def all_there(stream: LocalFirehose) -> bool:
-    """Wait until OpenSearch has everything too, which a flush does not wait for while it fails."""
-    deadline = time.monotonic() + 20
-    while any(sink["behind_rows"] for sink in stream.status()["sinks"]) and time.monotonic() < deadline:
-        stream.flush(1)
-        time.sleep(0.02)
-    return stream.flush() and not any(sink["behind_rows"] for sink in stream.status()["sinks"])
-
-
 @pytest.mark.parametrize("fault", ["429", "503", "cut", "refuse", "short", "garbage", "partial429", "block", "403", "slow"])
 def test_after_a_fault_each_document_is_there_once_and_none_is_a_duplicate(tmp_path: Path, fake: FakeOpenSearch, fault: Fault) -> None:
     fake.faults += [fault, fault]
     with stream_to(tmp_path, fake) as stream:
         stream.put(events(0, 20))
-        assert all_there(stream)
+        assert everything_delivered(stream)
         assert lake_column(tmp_path) != []
     assert fake.ids() == numbers(20)
     hop = delivered(tmp_path)
@@ -64,7 +54,7 @@ def test_a_request_that_is_refused_whole_is_halved(tmp_path: Path, fake: FakeOpe
     fake.faults += [fault]
     with stream_to(tmp_path, fake) as stream:
         stream.put(events(0, 20))
-        assert all_there(stream)
+        assert everything_delivered(stream)
     assert fake.ids() == numbers(20)
     assert fake.requests == 3
     assert delivered(tmp_path).duplicate == 0
@@ -74,7 +64,7 @@ def test_a_document_that_is_too_long_alone_is_a_dead_letter(tmp_path: Path, fake
     fake.max_bytes = 2_000
     with stream_to(tmp_path, fake) as stream:
         stream.put(delivery_of(table_of([{"event_id": "e-0", "message": "short"}, {"event_id": "long", "message": "x" * 3_000}, {"event_id": "e-1"}])))
-        assert all_there(stream)
+        assert everything_delivered(stream)
     assert fake.ids() == ["e-0", "e-1"]
     assert [row["reason"][:3] for row in DeadLetters(tmp_path / "dead").rows(9)] == ["413"]
     assert delivered(tmp_path).dead == 1
@@ -84,7 +74,7 @@ def test_a_poison_document_is_a_dead_letter_and_stops_no_other(tmp_path: Path, f
     fake.poison = {"e-7", "e-8"}
     with stream_to(tmp_path, fake) as stream:
         stream.put(events(0, 1_000))
-        assert all_there(stream)
+        assert everything_delivered(stream)
         rows = stream.dead.rows(10)
         assert {row["reason"] for row in rows} == {"400 t: failed to parse field"}
         letter = stream.dead.get(str(rows[0]["id"]))
@@ -105,7 +95,7 @@ def test_what_was_there_before_is_a_duplicate(tmp_path: Path, fake: FakeOpenSear
     fake.documents["tailrace-logs-2026.09.21", "e-3"] = (1, {})
     with stream_to(tmp_path, fake) as stream:
         stream.put(events(0, 5))
-        assert all_there(stream)
+        assert everything_delivered(stream)
     hop = delivered(tmp_path)
     assert (hop.went_out, hop.duplicate) == (4, 1)
 
@@ -114,7 +104,7 @@ def test_a_higher_revision_replaces_a_lower_one_and_never_the_other_way_round(tm
     with stream_to(tmp_path, fake) as stream:
         for revision, event in [(1, "a"), (0, "a"), (0, "b"), (2, "b")]:
             stream.put(delivery_of(table_of([{"event_id": event, "revision": revision, "message": f"{event}{revision}"}])))
-        assert all_there(stream)
+        assert everything_delivered(stream)
     assert [document["message"] for _, document in fake.documents.values()] == ["a1", "b2"]
 
 
@@ -132,7 +122,7 @@ def test_a_sink_that_is_down_holds_up_no_other_and_catches_up(tmp_path: Path, fa
     assert sorted(lake_column(tmp_path)) == numbers(50)
     fake.url = url
     with stream_to(tmp_path, fake) as stream:
-        assert all_there(stream)
+        assert everything_delivered(stream)
     assert fake.ids() == numbers(50)
     assert delivered(tmp_path).pending == 0
 
@@ -141,10 +131,10 @@ def test_attributes_go_where_their_type_is_known_and_mappings_grow(tmp_path: Pat
     register = AttributeRegister(declared={"order.id": FieldType.LONG})
     with LocalFirehose(quick(tmp_path, opensearch_url=fake.url), SystemClock(), register=register) as stream:
         stream.put(delivery_of(table_of([{"event_id": "a", "attributes": '{"order.id": 7, "shop": "x"}'}])))
-        assert all_there(stream)
+        assert everything_delivered(stream)
         register.learn({"shop": FieldType.KEYWORD})
         stream.put(delivery_of(table_of([{"event_id": "b", "attributes": '{"order.id": "seven", "shop": "y"}'}])))
-        assert all_there(stream)
+        assert everything_delivered(stream)
     a, b = (document for _, document in fake.documents.values())
     assert (a["attributes"], a["attributes_other"]) == ({"order.id": 7}, {"shop": "x"})
     assert (b["attributes"], b["attributes_other"]) == ({"shop": "y"}, {"order.id": "seven"})
@@ -188,7 +178,7 @@ def test_a_real_node_takes_hostile_rows_and_finds_them(tmp_path: Path, opensearc
     settings = quick(tmp_path, opensearch_url=opensearch_url)
     with LocalFirehose(settings, SystemClock(), register=register) as stream:
         stream.put(delivery_of(table_of([{"event_time": at_us, **row} for row in [*rows, *absurd]])))
-        assert all_there(stream)
+        assert everything_delivered(stream)
         dead = [json.loads(letter.body)["event_id"] for letter in (stream.dead.get(str(row["id"])) for row in stream.dead.rows(9)) if letter]
     assert sorted(dead) == ["", "x" * 600]
     client.indices.refresh(index="tailrace-logs-*")
