@@ -53,28 +53,32 @@ def stored(opensearch: Performs) -> dict[TableName, Stored]:
     return {table: _stored(opensearch, table) for table in UNITS}
 
 
-def account(hops: Iterable[Hop], sent_again: int, found: Mapping[TableName, Stored], lake_days: Mapping[TableName, Mapping[str, int]]) -> Account:
-    """Lay what is there beside what went there; ``lake_days`` are the rows that the lake has of each day (``YYYY-MM-DD``) of a table.
+def account(
+    before: Iterable[Hop], after: Iterable[Hop], sent_again: int, found: Mapping[TableName, Stored], lake_days: Mapping[TableName, Mapping[str, int]]
+) -> Account:
+    """Lay what is there beside what the ledger said went there before the count, which must be there, and after it, beyond which nothing may be.
 
-    Of documents that were sent again it is not known which table they are of, so they may be of any.
+    ``lake_days`` are the rows that the lake has of each day (``YYYY-MM-DD``) of a table. Of documents that were sent again it is not known which table they are of, so they may be of any.
     """
     problems: list[str] = []
     notes: list[str] = []
-    of_sink = {hop.unit: hop for hop in hops if hop.hop == "deliver" and hop.sink == NAME}
+    sent_before, sent_after = _sent(before), _sent(after)
     for table, unit in UNITS.items():
-        hop, there = of_sink.get(unit), found[table]
-        if hop is None and not there.documents:
-            continue
-        out, pending = (hop.went_out, hop.pending) if hop else (0, 0)
+        there, (out, _), (later, pending) = found[table], sent_before.get(unit, (0, 0)), sent_after.get(unit, (0, 0))
         missing = out - there.documents - there.revisions
-        if there.documents > out + sent_again + max(pending, 0):
+        if there.documents > later + sent_again + pending:
             more = "others write there, or they are older than the ledger"
-            problems.append(f"{out:,} {unit} went to {NAME}, {there.documents:,} are there: {more}")
+            problems.append(f"{later:,} {unit} went to {NAME}, {there.documents:,} are there: {more}")
         elif missing > 0:
             gone = {day: rows for day, rows in sorted(lake_days.get(table, {}).items()) if index_name(table, day) not in there.indices}
             text = f"{out:,} {unit} went to {NAME}, {there.documents:,} are there"
             (notes if missing <= sum(gone.values()) else problems).append(f"{text}: {_why(gone, missing)}")
     return Account(tuple(problems), tuple(notes))
+
+
+def _sent(hops: Iterable[Hop]) -> dict[str, tuple[int, int]]:
+    """Answer by unit what went out to OpenSearch, and what is on its way."""
+    return {hop.unit: (hop.went_out, max(hop.pending, 0)) for hop in hops if (hop.hop, hop.sink) == ("deliver", NAME)}
 
 
 def _why(gone: Mapping[str, int], missing: int) -> str:

@@ -8,7 +8,7 @@ Nothing is written. Memory: one row group, and 8 bytes a row for at most :data:`
 not looked at.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from firehose.columns import compute, ints, one_array
-from firehose.delivery import Unit
 from firehose.frame import UNITS, Hashes
-from firehose.keeper.account import lake_rows
+from firehose.keeper.account import Hops, differences
 from firehose.keeper.merge import View, source, steady_view
 from firehose.parts import event_times
 from firehose.recent_ids import row_hashes
@@ -33,8 +32,6 @@ ROWS_AT_ONCE: Final = 4_000_000
 ATTEMPTS: Final = 5
 SHOWN: Final = 3
 """Events that are named where many are twice."""
-
-Delivered = Callable[[], Mapping[Unit, int]]
 
 _IDENTITY: Final = ["event_id", "revision"]
 
@@ -67,33 +64,24 @@ class _PartGoneError(Exception):
     """A part that was listed is no longer there."""
 
 
-def verify(
-    store: ObjectStore, delivered: Delivered | None = None, *, rows_at_once: int = ROWS_AT_ONCE, done: Callable[[int], None] = lambda _: None
-) -> Verified:
-    """Verify all partitions; ``delivered`` answers how many rows the ledger says went to the lake (``None``: it is not asked). ``done`` is told how many parts were read."""
+def verify(store: ObjectStore, hops: Hops | None = None, *, rows_at_once: int = ROWS_AT_ONCE, done: Callable[[int], None] = lambda _: None) -> Verified:
+    """Verify all partitions; ``hops`` asks the ledger (``None``: it is not asked). ``done`` is told how many parts were read."""
     total = Verified()
     for table in UNITS:
         for partition in all_partitions(store, table):
             found = _partition(store, table, partition, rows_at_once)
             total.add(found)
             done(found.parts)
-    if delivered is not None:
-        total.problems += _counted(store, delivered)
+    if hops is not None:
+        total.problems += _counted(store, hops)
     return total
 
 
-def _counted(store: ObjectStore, delivered: Delivered) -> Iterator[Finding]:
-    """Hold the count of the lake against the ledger's before and after it: rows may arrive meanwhile, and a part is there a moment before the ledger says so."""
-    for _ in range(ATTEMPTS):
-        try:
-            before, found, after = delivered(), lake_rows(store), delivered()
-        except (pa.ArrowException, StateError, OSError) as error:
-            yield Finding("ledger", f"the rows cannot be counted: {_said(error)}")
-            return
-        wrong = [(table, unit) for table, unit in UNITS.items() if not before.get(unit, 0) <= found[table] <= after.get(unit, 0)]
-        if not wrong:
-            return
-    yield from (Finding(table, f"{after.get(unit, 0):,} {unit} went to the lake, {found[table]:,} are there") for table, unit in wrong)
+def _counted(store: ObjectStore, hops: Hops) -> list[Finding]:
+    try:
+        return [Finding(one.table, str(one)) for one in differences(store, hops)]
+    except (pa.ArrowException, StateError, OSError) as error:
+        return [Finding("ledger", f"the rows cannot be counted: {_said(error)}")]
 
 
 def _partition(store: ObjectStore, table: TableName, partition: Partition, rows_at_once: int) -> Verified:

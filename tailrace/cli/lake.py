@@ -12,9 +12,9 @@ from firehose.keeper.verify import verify as verify_lake
 from firehose.lock import held
 from tailrace.cli.lake_copies import backup_command, restore_command
 from tailrace.cli.lake_erase import erase_command, erasures_command
-from tailrace.cli.ledger import delivered_to_lake
 from tailrace.cli.output import advancing, json_option, print_json, print_table
 from tailrace.clock import SystemClock
+from tailrace.ledger import open_ledger
 from tailrace.settings import load
 from tailrace.stores import open_store
 
@@ -64,7 +64,7 @@ def verify(*, as_json: bool) -> None:
     """
     settings = load().settings
     with advancing("verifying parts", None) as advance:
-        found = verify_lake(open_store(settings), lambda: delivered_to_lake(settings), done=advance)
+        found = verify_lake(open_store(settings), lambda: open_ledger(settings.ledger_path).hops(), done=advance)
     if as_json:
         lists = {name: [{"where": one.where, "what": one.what} for one in listed] for name, listed in (("problems", found.problems), ("told", found.told))}
         print_json({"parts": found.parts, "rows": found.rows, **lists})

@@ -1,14 +1,12 @@
 """``tailrace ledger``: what came in, what went out, and where the rest is."""
 
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable
 
 import click
 
 from firehose.dead_letters.log import ReplayLog
-from firehose.delivery import Unit
-from firehose.keeper.account import lake_rows, views
+from firehose.keeper.account import Hops, differences, views
 from firehose.keeper.merge import source
 from firehose.opensearch_account import Account, account, stored
 from firehose.parts import rows_in
@@ -21,7 +19,6 @@ from tailrace.settings import Settings, load
 from tailrace.stores import open_store
 
 COLUMNS = ("hop", "sink", "unit", "in", "out", "pending", "dropped", "duplicate", "joined", "dead", "lost")
-UNIT_TABLES: Final[Mapping[Unit, TableName]] = {"events": "logs", "spans": "spans", "metrics": "metrics"}
 
 
 @click.group()
@@ -48,14 +45,15 @@ def show(*, as_json: bool) -> None:
 def check(*, deep: bool, as_json: bool) -> None:
     """Check that the ledger adds up; exits 1 when it does not.
 
-    With --deep what is in the lake and in OpenSearch is counted. Days whose index was deleted are no fault: they are told beside the lake's count of them.
+    With --deep what is in the lake and in OpenSearch is counted, also while rows arrive. Days whose index was deleted are no fault: they are told beside the lake's count of them.
 
     Example: tailrace ledger check --deep
     """
     settings = load().settings
-    found = open_ledger(settings.ledger_path).check()
-    search = _opensearch_account(settings, found.hops) if deep else Account()
-    problems = [*found.problems, *(_lake_problems(settings, found.hops) if deep else ()), *search.problems]
+    ledger = open_ledger(settings.ledger_path)
+    found = ledger.check()
+    search = _opensearch_account(settings, ledger.hops) if deep else Account()
+    problems = [*found.problems, *(str(one) for one in (differences(open_store(settings), ledger.hops) if deep else ())), *search.problems]
     if as_json:
         more = {name: told for name, told in (("problems", problems), ("notes", search.notes)) if told}
         print_json({**found.to_json(), "balanced": not problems, **more})
@@ -92,26 +90,10 @@ def _print(hops: Iterable[Hop], *, as_json: bool) -> None:
         print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows])
 
 
-def delivered_to_lake(settings: Settings) -> dict[Unit, int]:
-    """Answer how many rows of each unit the ledger says went to the lake."""
-    return _delivered(open_ledger(settings.ledger_path).hops())
-
-
-def _delivered(hops: Iterable[Hop]) -> dict[Unit, int]:
-    by_unit = {hop.unit: hop.went_out for hop in hops if hop.hop == "deliver" and hop.sink == "lake"}
-    return {unit: by_unit.get(unit, 0) for unit in UNIT_TABLES}
-
-
-def _lake_problems(settings: Settings, hops: Iterable[Hop]) -> list[str]:
-    out = _delivered(hops)
-    found = lake_rows(open_store(settings))
-    pairs = [(unit, out[unit], found[table]) for unit, table in UNIT_TABLES.items()]
-    return [f"{written:,} {unit} went to the lake, {there:,} are there" for unit, written, there in pairs if written != there]
-
-
-def _opensearch_account(settings: Settings, hops: Iterable[Hop]) -> Account:
+def _opensearch_account(settings: Settings, hops: Hops) -> Account:
+    before = tuple(hops())
     if not settings.opensearch_url:
-        went = any(hop.sink == "opensearch" and hop.went_out for hop in hops)
+        went = any(hop.sink == "opensearch" and hop.went_out for hop in before)
         return Account(notes=("opensearch is not counted, because the setting opensearch_url is empty",) if went else ())
     from tailrace import aws  # boto3 and opensearch-py take long to import
 
@@ -125,4 +107,4 @@ def _opensearch_account(settings: Settings, hops: Iterable[Hop]) -> Account:
         there = stored(aws.opensearch(settings).transport)
     except TransientError as error:
         return Account(problems=(f"opensearch could not be counted: {error}",))
-    return account(hops, ReplayLog(settings.dead_log_path).sent_again("opensearch"), there, days)
+    return account(before, hops(), ReplayLog(settings.dead_log_path).sent_again("opensearch"), there, days)

@@ -25,7 +25,7 @@ from tailrace.lake import fresh_name, list_parts, part_key, partition_of
 from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tests.contracts.memory_store import MemoryStore
-from tests.firehose.deliveries import NOON_US, delivery_of, numbered, quick, table_of
+from tests.firehose.deliveries import NOON_US, delivery_of, ledger_says, numbered, quick, table_of
 
 HERE = partition_of(NOON_US)
 ANN = "ann@example.com"
@@ -80,7 +80,7 @@ def test_what_meets_one_of_the_conditions_is_gone_from_every_part_and_nothing_el
     assert holding(store, ORDER) == []
     assert not any(ANN.encode() in data or b"u17" in data for data in store.data.values())
     assert lake_rows(store) == {"logs": 6, "spans": 2, "metrics": 0}
-    assert verify(store, lambda: {"events": 6, "spans": 2}).problems == []
+    assert verify(store, ledger_says(events=6, spans=2)).problems == []
     assert gone_rows(views(store)) == {ORDER.reason: 4}
     assert [row["erased"] for row in summary(store)] == [3, 1, 0]
 

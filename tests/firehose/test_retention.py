@@ -22,7 +22,7 @@ from tailrace.settings import Settings
 from tailrace.stores.port import ObjectStore
 from tailrace.yaml_file import parse_yaml
 from tests.contracts.memory_store import MemoryStore
-from tests.firehose.deliveries import ALWAYS, NOON_US, table_of
+from tests.firehose.deliveries import ALWAYS, NOON_US, ledger_says, table_of
 
 RULES = """
 keep: {logs: 30d, spans: 2w}
@@ -87,7 +87,7 @@ def test_whole_hours_go_by_age_and_single_rows_by_what_they_say() -> None:
     assert taken(Expiry(store, rules()).run(NOON_US)) == {"keep": 1, "debug": 3, "cart in trace": 1, "tenant": 2}
     assert there(store) == LEFT
     assert lake_rows(store)["logs"] == 12
-    assert verify(store, lambda: {"events": 12}).problems == []
+    assert verify(store, ledger_says(events=12)).problems == []
     assert gone_rows(views(store)) == {"expired keep": 1, "expired debug": 3, "expired cart in trace": 1, "expired tenant": 2}
     assert (summary(store)[0]["rows"], summary(store)[0]["expired"]) == (5, 7)
 
@@ -200,7 +200,7 @@ def test_killed_anywhere_and_run_again_the_result_is_the_same(point: str, nth: i
     Expiry(store, rules()).run(NOON_US)
     assert there(store) == LEFT
     assert gone_rows(views(store)) == {"expired keep": 1, "expired debug": 3, "expired cart in trace": 1, "expired tenant": 2}
-    assert verify(store, lambda: {"events": 12}).problems == []
+    assert verify(store, ledger_says(events=12)).problems == []
 
 
 def test_a_merge_that_commits_meanwhile_is_taken_into_account_and_what_it_removed_stays_counted() -> None:

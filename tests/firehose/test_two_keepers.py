@@ -29,7 +29,7 @@ from tailrace.stores.s3 import S3Store
 from tailrace.yaml_file import parse_yaml
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.test_object_store import s3_client
-from tests.firehose.deliveries import ALWAYS, NOON_US, numbered, numbers
+from tests.firehose.deliveries import ALWAYS, NOON_US, ledger_says, numbered, numbers
 
 HERE = partition_of(NOON_US)
 POINTS = ("keeper.part_put", "keeper.committed", "keeper.deleted")
@@ -87,7 +87,7 @@ def test_a_keeper_that_does_everything_between_two_steps_of_another_loses_and_do
     assert left[0] <= 0
     assert ids(store) == numbers(30)
     assert lake_rows(store)["logs"] == 30
-    assert verify(store, lambda: {"events": 30}).problems == []
+    assert verify(store, ledger_says(events=30)).problems == []
     assert len(live_parts(store, "logs", *ALWAYS)) == 1
     assert one.status()["error"] == other.status()["error"] == ""
 
@@ -169,4 +169,4 @@ def test_whoever_commits_in_between_nothing_is_lost_doubled_or_brought_back(orde
     store.waiting = []
     assert ids(store) == sorted(set(numbers(12)) - {"e-1", "e-7", "e-2", "e-8"})
     assert lake_rows(store)["logs"] == 14
-    assert verify(store, lambda: {"events": 14}).problems == []
+    assert verify(store, ledger_says(events=14)).problems == []

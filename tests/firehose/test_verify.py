@@ -6,15 +6,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from firehose.delivery import Unit
-from firehose.keeper import Keeper
+from firehose.keeper import Keeper, account
 from firehose.keeper.verify import Verified, verify
 from firehose.parts import by_hour, write_part
 from tailrace.clock import US_PER_HOUR, ManualClock
 from tailrace.lake import Partition, fresh_name, part_key, partition_of, read_state, state_key
 from tailrace.settings import Settings
 from tests.contracts.memory_store import MemoryStore
-from tests.firehose.deliveries import NOON_US, numbered, table_of
+from tests.firehose.deliveries import NOON_US, ledger_says, numbered, table_of
 
 HERE = partition_of(NOON_US)
 PLACE = f"logs/{HERE.path}"
@@ -48,13 +47,13 @@ def test_a_lake_that_was_written_merged_and_written_again_has_no_problem() -> No
     merged(store, numbered(0, 10), numbered(10, 10))
     put_fresh(store, 7, numbered(20, 5))
     before = dict(store.data)
-    found = verify(store, lambda: {"events": 25, "spans": 0, "metrics": 0})
+    found = verify(store, ledger_says(events=25, spans=0, metrics=0))
     assert (found.parts, found.rows, found.problems, found.told) == (2, 25, [], [])
     assert store.data == before
 
 
 def test_an_empty_lake_has_no_problem() -> None:
-    assert verify(MemoryStore(), lambda: {"events": 0}).problems == []
+    assert verify(MemoryStore(), ledger_says(events=0)).problems == []
 
 
 def test_a_damaged_byte_anywhere_in_the_pages_is_found_and_its_part_named() -> None:
@@ -81,9 +80,9 @@ def test_a_merged_part_that_was_deleted_by_hand_is_named_and_a_fresh_one_is_miss
     key = merged(store, numbered(0, 10), numbered(10, 10))
     gone = put_fresh(store, 7, numbered(20, 5))
     store.delete(gone)
-    assert problems(verify(store, lambda: {"events": 25})) == [("logs", "25 events went to the lake, 20 are there")]
+    assert problems(verify(store, ledger_says(events=25))) == [("logs", "25 events went to the lake, 20 are there")]
     store.delete(key)
-    assert problems(verify(store, lambda: {"events": 20})) == [(key, "counts, and is not there"), ("logs", "20 events went to the lake, 0 are there")]
+    assert problems(verify(store, ledger_says(events=20))) == [(key, "counts, and is not there"), ("logs", "20 events went to the lake, 0 are there")]
 
 
 def test_rows_of_another_hour_are_found() -> None:
@@ -104,7 +103,7 @@ def test_absurd_times_lie_where_the_layout_says_and_are_no_problem() -> None:
     for number, (partition, rows) in enumerate(by_hour(absurd)):
         put_fresh(store, number, rows, partition)
     assert sorted({key.split("/")[1] for key in store.data}) == ["day=1970-01-01", HERE.path.split("/")[0], "day=2099-12-31"]
-    assert verify(store, lambda: {"events": 3}).problems == []
+    assert verify(store, ledger_says(events=3)).problems == []
 
 
 def test_an_event_that_is_twice_in_merged_parts_is_named() -> None:
@@ -176,7 +175,7 @@ def test_a_state_that_is_none_and_a_part_that_is_none_are_named() -> None:
     assert [where for where, _ in problems(verify(store))] == [key]
     store.put(state_key("logs", HERE), b"{")
     assert [where for where, _ in problems(verify(store))] == [PLACE]
-    assert [where for where, _ in problems(verify(store, lambda: {"events": 0}))] == [PLACE, "ledger"]
+    assert [where for where, _ in problems(verify(store, ledger_says(events=0)))] == [PLACE, "ledger"]
 
 
 def test_a_part_that_is_merged_and_deleted_while_it_is_verified_is_no_problem() -> None:
@@ -196,22 +195,12 @@ def test_a_part_that_is_merged_and_deleted_while_it_is_verified_is_no_problem() 
     store = Busy()
     for number in range(3):
         put_fresh(store, number, numbered(number * 10, 10))
-    found = verify(store, lambda: {"events": 30})
+    found = verify(store, ledger_says(events=30))
     assert (found.parts, found.rows, found.problems) == (1, 30, [])
 
 
-def test_rows_that_arrive_while_the_lake_is_counted_are_no_problem_and_a_part_that_the_ledger_never_knew_is() -> None:
+def test_what_the_ledger_never_knew_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "LEDGER_WITHIN_S", 0.0)
     store = MemoryStore()
-    put_fresh(store, 0, numbered(0, 10))
-    asked = list[int]()
-
-    def delivered() -> dict[Unit, int]:
-        asked.append(1)
-        if len(asked) == 1:
-            put_fresh(store, 1, numbered(10, 5))  # it is there, and the ledger says so a little later
-        return {"events": 10 if len(asked) < 3 else 15}
-
-    assert verify(store, delivered).problems == []
-    assert len(asked) == 4
-    put_fresh(store, 2, numbered(20, 1))
-    assert problems(verify(store, delivered)) == [("logs", "15 events went to the lake, 16 are there")]
+    put_fresh(store, 0, numbered(0, 16))
+    assert problems(verify(store, ledger_says(events=15))) == [("logs", "15 events went to the lake, 16 are there")]
