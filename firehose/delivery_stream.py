@@ -1,7 +1,7 @@
 """LocalFirehose: the delivery stream of one machine.
 
 ``put`` answers after the delivery is in the spool and synced. From there each sink takes it at its own pace: one that is down, slow or refuses holds up no other and loses
-nothing. Memory is bounded by what a batch of each sink may hold, the disk by ``spool_max_bytes``: then ``put`` raises :class:`TransientError`.
+nothing. Memory is bounded by what a batch of each sink may hold, the disk by ``spool_max_bytes``, the wait by ``spool_max_age_s``: then ``put`` raises :class:`TransientError`.
 
 A sink that is switched on later begins with what is put from then on; what is on its way to one that is switched off counts as dropped.
 """
@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 import pyarrow as pa
 
 from firehose.admission import Admission
+from firehose.age_limit import AgeLimit
 from firehose.batches import Batch, Resends, Sink, Withdraws
 from firehose.clerk import Clerk, Reports
 from firehose.cursor import Cursor, Outcome, SinkState, load
@@ -64,6 +65,7 @@ class LocalFirehose:
         self._moved, self._flushing = threading.Condition(), 0
         self._runners: list[Runner] = []
         self._refused_s: float | None = None
+        self._refusal = ""
         self.dead = DeadLetters(settings.dead_folder, probe=probe)
         with ExitStack() as stack:
             stack.enter_context(held(settings.spool_folder))
@@ -76,6 +78,7 @@ class LocalFirehose:
             recent = RecentIds(self._machine.remembered_ids)
             self._remembered.rebuild(self._spool, recent)
             self._admission = Admission(self._spool, recent)
+            self._age = AgeLimit(settings.spool_max_age_s, clock, lambda: ((runner.sink.name, runner.oldest_us()) for runner in self._runners))
             self._clerk = self._open_clerk(stack, states)
             self._retire({name: state.unreported for name, state in states.items() if name not in {sink.name for sink in made}})
             for sink in made:
@@ -102,10 +105,12 @@ class LocalFirehose:
         if not (delivery.tables or delivery.counts or delivery.dead):
             return
         try:
+            self._age.check()
             self._admission.put(delivery)
-        except TransientError:
-            self._refused_s = self._clock.monotonic_s()
+        except TransientError as error:
+            self._refused_s, self._refusal = self._clock.monotonic_s(), str(error)
             raise
+        self._refusal = ""
         for runner in self._runners:
             runner.wake()
         self._clerk.wake()
@@ -120,6 +125,7 @@ class LocalFirehose:
             return True
         for runner in self._runners:
             if letter.detail.get("sink") == runner.sink.name and isinstance(runner.sink, Resends):
+                runner.breaker.ask()
                 runner.sink.resend(letter)
                 return True
         return False
@@ -131,6 +137,7 @@ class LocalFirehose:
         """
         for runner in sorted(self._runners, key=lambda one: one.sink.name == LAKE):  # the lake last: what is still there is found again
             if isinstance(runner.sink, Withdraws):
+                runner.breaker.ask()
                 runner.sink.withdraw(name, rows)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
@@ -157,10 +164,10 @@ class LocalFirehose:
                 "rows": sum(spool.totals),
                 "torn_bytes": counts.torn_bytes,
                 "holes": counts.holes,
-                "refused": counts.refused,
+                "refused": counts.refused + self._age.refused,
                 "duplicates": self._admission.duplicates,
                 "waiting_rows": max((self._behind(runner) for runner in self._runners), default=0),
-                "error": counts.error,
+                "error": self._refusal or counts.error,
                 "refused_ago_s": None if self._refused_s is None else self._clock.monotonic_s() - self._refused_s,
             },
             "sinks": [self._sink_status(runner) for runner in self._runners],
@@ -184,18 +191,21 @@ class LocalFirehose:
         self._stack.close()
 
     def _flushed(self, target: Position) -> bool:
-        there = [runner for runner in self._runners if runner.sink.name == LAKE or not runner.health.failures]
+        there = [runner for runner in self._runners if runner.sink.name == LAKE or not runner.breaker.health.failures]
         delivered = all(runner.position >= target for runner in there)
         return delivered and self._clerk.position >= target and all(self._clerk.reported(r.sink.name) >= r.cursor.state.number for r in there)
 
     def _sink_status(self, runner: Runner) -> dict[str, Any]:
-        position, health, oldest_us = runner.position, runner.health, runner.oldest_us()
+        position, breaker, oldest_us = runner.position, runner.breaker, runner.oldest_us()
+        health = breaker.health
         return {
             "name": runner.sink.name,
             "state": "failing" if health.failures else "up",
             "error": health.error,
             "failures": health.failures,
-            "failing_s": runner.failing_s,
+            "failing_s": breaker.failing_s,
+            "circuit": breaker.circuit,
+            "next_try_s": breaker.left_s,
             "behind_rows": self._behind(runner),
             "oldest_age_s": 0.0 if oldest_us is None else max(self._clock.now_us() - oldest_us, 0) / US_PER_S,
             "alive": runner.alive,

@@ -5,13 +5,13 @@ and after a crash the same batch is delivered again under the same names.
 """
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from firehose.batches import Attempt, Batch, Sink
+from firehose.breaker import CircuitBreaker
 from firehose.cursor import Cursor, OutcomeRow
 from firehose.disk import Probe, no_probe
 from firehose.frame import Head, Position
@@ -20,24 +20,16 @@ from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, StateError, TransientError
 
-FIRST_WAIT_S: Final = 0.1
-LONGEST_WAIT_S: Final = 15.0
 POISON_TRIES: Final = 3
 """Unforeseen errors in a row after which a batch is taken for poison and goes to dead letters whole."""
+
+FINISH_EVERY_S: Final = 0.1
+"""Between two tries to write the cursor of a batch that is delivered: the disk or the ledger is in the way, not the sink."""
 
 LOOKS: Final = 5
 """How often the oldest row is looked for while the sink goes on: one that goes on so fast is not behind."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Health:
-    """How a sink does: its last error (empty: none), failures in a row, and when the first of them was (monotonic)."""
-
-    error: str = ""
-    failures: int = 0
-    since_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +48,9 @@ class Office:
 class Runner:
     """One sink's way along the spool."""
 
-    def __init__(
-        self, sink: Sink, spool: Spool, cursor: Cursor, clock: Clock, office: Office, *, probe: Probe = no_probe, jitter: Callable[[], float] = random.random
-    ) -> None:
-        self.sink, self._spool, self._cursor, self._clock, self._office = sink, spool, cursor, clock, office
-        self._probe, self._jitter = probe, jitter
-        self.health = Health()
+    def __init__(self, sink: Sink, spool: Spool, cursor: Cursor, clock: Clock, office: Office, *, probe: Probe = no_probe) -> None:
+        self.sink, self._spool, self._cursor, self._clock, self._office, self._probe = sink, spool, cursor, clock, office, probe
+        self.breaker = CircuitBreaker(sink.name, clock)
         self._wake, self._stop = threading.Event(), threading.Event()
         self._flush_to = Position(0, 0)
         self._oldest: tuple[Position, int] | None = None
@@ -81,12 +70,6 @@ class Runner:
     def alive(self) -> bool:
         """Whether its thread runs."""
         return self._thread.is_alive()
-
-    @property
-    def failing_s(self) -> float:
-        """Seconds since the first failure of those in a row; 0 where the last try was none."""
-        health = self.health
-        return max(self._clock.monotonic_s() - health.since_s, 0.0) if health.failures else 0.0
 
     def oldest_us(self) -> int | None:
         """Answer when the oldest row that the sink has not passed was received; ``None`` where nothing waits for it.
@@ -124,16 +107,12 @@ class Runner:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        failed_s = FIRST_WAIT_S
         while not self._stop.is_set():
             try:
                 self._step()
-                failed_s = FIRST_WAIT_S
             except Exception as error:  # noqa: BLE001 - the thread of a sink never ends by an error: its disk may be full for a while
                 _log.error("sink %s: %s", self.sink.name, error, exc_info=not isinstance(error, OSError))
-                self._failed(str(error) or type(error).__name__)
-                self._stop.wait(failed_s)
-                failed_s = min(2 * failed_s, LONGEST_WAIT_S)
+                self._stop.wait(self._failed(str(error) or type(error).__name__))
 
     def _step(self) -> None:
         batch = self._sealed_batch() or self._new_batch()
@@ -198,11 +177,11 @@ class Runner:
         seal = self._cursor.state.seal
         attempt = self.sink.attempt(batch, seal.stem if seal else "")
         failures = 0
-        while not self._stop.is_set() or not self.health.failures:
+        while not self._stop.is_set() or not self.breaker.health.failures:
             try:
                 outcome = self._attempt(attempt)
             except TransientError as error:
-                self._failed(str(error))
+                wait_s = self._failed(str(error), error.retry_after_s)
             except PermanentError as error:
                 return self._buried(batch, str(error))
             except Exception as error:  # noqa: BLE001 - what no sink foresaw is poison after a few tries
@@ -210,11 +189,11 @@ class Runner:
                 failures += 1
                 if failures >= POISON_TRIES:
                     return self._buried(batch, f"{type(error).__name__}: {error}")
-                self._failed(f"{type(error).__name__}: {error}")
+                wait_s = self._failed(f"{type(error).__name__}: {error}")
             else:
-                self.health = Health()
+                self.breaker.worked()
                 return outcome
-            self._stop.wait(min(FIRST_WAIT_S * 2 ** min(self.health.failures, 20), LONGEST_WAIT_S) * (0.5 + self._jitter() / 2))
+            self._stop.wait(wait_s)
         return None
 
     def _attempt(self, attempt: Attempt) -> tuple[OutcomeRow, ...]:
@@ -224,7 +203,7 @@ class Runner:
 
     def _buried(self, batch: Batch, reason: str) -> tuple[OutcomeRow, ...]:
         self._office.bury(self.sink.name, batch, reason)
-        self.health = Health()
+        self.breaker.worked()
         return tuple(OutcomeRow(row.source, row.minute_us, row.unit, dead=row.out, lost=row.lost) for row in batch.outcome())
 
     def _finish(self, batch: Batch, rows: tuple[OutcomeRow, ...]) -> None:
@@ -234,11 +213,10 @@ class Runner:
                 self._cursor.write(self._cursor.state.done(batch.end, batch.passed, rows, self._office.reported(self.sink.name)))
             except (OSError, StateError) as error:
                 self._failed(str(error))
-                if self._stop.is_set():
+                if self._stop.wait(FINISH_EVERY_S):
                     return
-                self._stop.wait(FIRST_WAIT_S)
             else:
-                self.health = Health()
+                self.breaker.worked()
                 self._office.moved()
                 return
 
@@ -246,7 +224,8 @@ class Runner:
         tier = tier_of(self.sink.name) or ""
         return any(table.rows > sum(table.withheld.get(tier, {}).values()) for table in head.tables)
 
-    def _failed(self, reason: str) -> None:
-        health = self.health
-        self.health = Health(reason, health.failures + 1, health.since_s if health.failures else self._clock.monotonic_s())
+    def _failed(self, reason: str, asked_s: float = 0.0) -> float:
+        """Note a failure; answer how long to wait."""
+        wait_s = self.breaker.failed(reason, asked_s=asked_s)
         self._office.moved()  # who waits for all sinks that are up waits no longer for this one
+        return wait_s

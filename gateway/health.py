@@ -88,7 +88,8 @@ def _sink(sink: Mapping[str, Any], limits: Limits) -> Iterator[Problem]:
     if not sink.get("alive", True):
         yield Problem(part, "ill", "its thread has died", restart=True)
     if sink.get("failing_s", 0) >= limits.failing_s:
-        yield Problem(part, "degraded", f"fails since {sink['failing_s']:,.0f} s: {sink.get('error', '')}")
+        again = f"; tried again in {sink['next_try_s']:,.0f} s" if sink.get("next_try_s") else ""
+        yield Problem(part, "degraded", f"fails since {sink['failing_s']:,.0f} s: {sink.get('error', '')}{again}")
     if sink.get("oldest_age_s", 0) > limits.oldest_age_s:
         yield Problem(part, "degraded", f"its oldest row waits since {sink['oldest_age_s']:,.0f} s, and {sink.get('behind_rows', 0):,} rows wait")
 

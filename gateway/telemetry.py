@@ -63,6 +63,7 @@ METRICS: Final = (
     Metric("tailrace_sink_up", "gauge", "1 where its last try was no failure and its thread runs", ("sink",)),
     Metric("tailrace_sink_consecutive_failures", "gauge", "failures in a row", ("sink",)),
     Metric("tailrace_sink_failing_seconds", "gauge", "seconds since the first of them", ("sink",)),
+    Metric("tailrace_sink_circuit_open", "gauge", "1 while it is left alone after failures in a row, until one try is taken", ("sink",)),
     Metric("tailrace_sink_behind_rows", "gauge", "rows of the spool that it has not passed, those that it does not get among them", ("sink",)),
     Metric("tailrace_sink_oldest_row_age_seconds", "gauge", "seconds since the oldest row that it has not delivered was received; 0: none waits", ("sink",)),
     Metric("tailrace_ledger_up", "gauge", "1 where the ledger is written and can be read"),
@@ -134,6 +135,7 @@ def samples(status: Mapping[str, Any], hops: Sequence[Hop] | None) -> Iterator[S
     yield from [("tailrace_spool_used_ratio", (), spool["bytes"] / max(spool["max_bytes"], 1))] if spool else []
     for sink in status.get("sinks", ()):
         yield "tailrace_sink_up", (sink["name"],), sink["state"] == "up" and sink["alive"]
+        yield from [("tailrace_sink_circuit_open", (sink["name"],), sink["circuit"] != "closed")] if "circuit" in sink else []
         yield from _numbers("tailrace_sink_", sink, _SINK, (sink["name"],))
     yield from _ledger(status.get("ledger", {}), hops)
     yield from _numbers("tailrace_dead_letters", status.get("dead", {}), {"count": "", "bytes": "_bytes", "max_bytes": "_limit_bytes"})

@@ -67,7 +67,11 @@ class DeliveryError(TailraceError):
 
 
 class TransientError(DeliveryError):
-    """The destination may take it later."""
+    """The destination may take it later; ``retry_after_s`` where it said how much later (seconds; 0: it did not)."""
+
+    def __init__(self, message: str = "", *, retry_after_s: float = 0.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class PermanentError(DeliveryError):

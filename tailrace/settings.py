@@ -96,6 +96,7 @@ class Settings:
     s3_queue_readers: int = _setting(4, "messages of that queue that are worked on side by side")
     s3_queue_max_receives: int = _setting(5, "times that a notification may come before an object that cannot be read is a dead letter")
     spool_max_bytes: int = _setting(4 * 1024**3, "bytes on disk at which the spool refuses more input")
+    spool_max_age_s: float = _setting(0.0, "seconds that a row may wait in the spool for a sink before more input is refused; 0: however long")
     inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
     search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")
     duckdb_memory: str = _setting("1GB", "memory that DuckDB may use")

@@ -21,7 +21,7 @@ from firehose.sinks.records import RecordSink
 from firehose.sinks.sns import calls as sns
 from firehose.sinks.sqs import calls as sqs
 from firehose.sinks.stdout import calls as stdout
-from firehose.sinks.tailrace.sink import TailraceSink
+from firehose.sinks.tailrace.sink import Answer, TailraceSink
 from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.errors import TransientError
@@ -141,18 +141,18 @@ class Door:
     faults: int = 0
     max_bytes: int = 1 << 30
 
-    def post(self, table: TableName, body: bytes) -> tuple[int, str]:
+    def post(self, table: TableName, body: bytes) -> Answer:
         if self.faults:
             self.faults -= 1
             if self.faults % 2:
                 raise TransientError("no answer")
-            return 503, "the spool is full"
+            return Answer(503, "the spool is full")
         if len(body) > self.max_bytes:
-            return 413, "too long"
+            return Answer(413, "too long")
         found, _ = decode(table, body)
         assert {source for source, _ in found} == {"test:a"}
         self.rows += [str(one) for _, rows in found for one in rows["event_id"].to_pylist()]
-        return 200, ""
+        return Answer(200, "")
 
 
 @dataclass

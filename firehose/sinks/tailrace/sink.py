@@ -32,11 +32,20 @@ TOO_MUCH: Final = 413
 TIMEOUT_S: Final = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The status of an answer, what it says, and how many seconds it asks to be left alone."""
+
+    status: int
+    reason: str
+    retry_after_s: float = 0.0
+
+
 class Posts(Protocol):
     """The one call of HTTP that is used."""
 
-    def post(self, table: TableName, body: bytes) -> tuple[int, str]:
-        """Send rows of a table; answer the status and what was said. Raises :class:`TransientError` where there is no answer."""
+    def post(self, table: TableName, body: bytes) -> Answer:
+        """Send rows of a table. Raises :class:`TransientError` where there is no answer."""
         ...
 
 
@@ -47,13 +56,13 @@ class Gateway:
         self._url, self._pool = url.rstrip("/"), urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S)
         self._headers = {"content-type": MEDIA_TYPE, **({"authorization": f"Bearer {token}"} if token else {})}
 
-    def post(self, table: TableName, body: bytes) -> tuple[int, str]:
+    def post(self, table: TableName, body: bytes) -> Answer:
         """Send rows."""
         try:
             answer = self._pool.request("POST", f"{self._url}{PATH}?table={table}", body=body, headers=self._headers, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientError(f"{self._url}: {error}") from error
-        return answer.status, _reason(answer.data)
+        return Answer(answer.status, _reason(answer.data), _seconds(answer.headers.get("retry-after", "")))
 
 
 class TailraceSink:
@@ -110,14 +119,14 @@ class _Attempt:
     def _send(self, piece: _Piece) -> None:
         keys = self.batch.keys[piece.table]
         sources: pa.StringArray = pa.array([keys[number][0] for number in piece.origin.tolist()], pa.string())
-        status, reason = self.sink.door.post(piece.table, encode(piece.rows, sources, self.sink.register.types()))
-        if status == TOO_MUCH:
+        answer = self.sink.door.post(piece.table, encode(piece.rows, sources, self.sink.register.types()))
+        if answer.status == TOO_MUCH:
             self.left.popleft()
-            self._halve(piece, f"{status} {reason}")
-        elif status == 200:
+            self._halve(piece, f"{answer.status} {answer.reason}")
+        elif answer.status == 200:
             self.left.popleft()
         else:
-            raise TransientError(f"{NAME}: {status} {reason}")
+            raise TransientError(f"{NAME}: {answer.status} {answer.reason}", retry_after_s=answer.retry_after_s)
 
     def _halve(self, piece: _Piece, reason: str) -> None:
         count = piece.rows.num_rows
@@ -129,6 +138,11 @@ class _Attempt:
         self.dead[key] += 1
         line = str(json_lines(piece.table, piece.rows)[0]).rstrip("\n").encode()
         self.letters.append(DeadLetter("document", reason, line, {"sink": NAME, "table": piece.table, "source": key[0]}))
+
+
+def _seconds(text: str) -> float:
+    """Read a ``Retry-After`` of seconds; its other form, a date, depends on clocks and is not read."""
+    return float(text) if text.isascii() and text.isdecimal() else 0.0
 
 
 def _reason(data: bytes) -> str:
