@@ -24,7 +24,18 @@ GIB = 1024**3
 
 def status(**changes: Any) -> dict[str, Any]:
     """A status in which all is well, but for what is said."""
-    sink = {"name": "lake", "state": "up", "error": "", "failures": 0, "failing_s": 0.0, "behind_rows": 0, "oldest_age_s": 0.0, "alive": True}
+    sink = {
+        "name": "lake",
+        "state": "up",
+        "error": "",
+        "failures": 0,
+        "failing_s": 0.0,
+        "behind_rows": 0,
+        "oldest_age_s": 0.0,
+        "alive": True,
+        "circuit": "closed",
+        "next_try_s": 0.0,
+    }
     well: dict[str, Any] = {
         "spool": {"bytes": 0, "max_bytes": GIB, "error": "", "refused_ago_s": None},
         "sinks": [sink],
@@ -56,6 +67,13 @@ def test_where_all_is_well_there_is_no_problem() -> None:
         ({"spool": {"error": "no space left", "refused_ago_s": REFUSED_WITHIN_S}}, "degraded", "spool", "the last put was refused: no space left", False),
         ({"sinks": {"oldest_age_s": 301, "behind_rows": 12_000}}, "degraded", "sink lake", "its oldest row waits since 301 s, and 12,000 rows wait", False),
         ({"sinks": {"failing_s": FAILING_AFTER_S, "failures": 9, "error": "down"}}, "degraded", "sink lake", "fails since 60 s: down", False),
+        (
+            {"sinks": {"failing_s": FAILING_AFTER_S, "failures": 9, "error": "down", "circuit": "open", "next_try_s": 12.4}},
+            "degraded",
+            "sink lake",
+            "fails since 60 s: down; tried again in 12 s",
+            False,
+        ),
         ({"sinks": {"alive": False}}, "ill", "sink lake", "its thread has died", True),
         ({"ledger": {"error": "disk I/O error"}}, "degraded", "ledger", "disk I/O error", False),
         ({"ledger": {"alive": False}}, "ill", "ledger", "its thread has died", True),
