@@ -59,6 +59,33 @@ class Batch:
         self.end = item.next
         self.frames += 1
 
+    def part(self, low: int, high: int) -> "Batch":
+        """Answer its rows from number ``low`` up to ``high``, counted through its tables, as a batch that may have been delivered before; what is lost is no part of it.
+
+        Its place is of the whole's (each row took more than a byte of the spool, so that no two parts have the same), and is passed when the whole is.
+        """
+        segment, offset = self.start
+        found = Batch(Position(segment, offset + low), Position(segment, offset + high), self.passed, retried=True, tier=self.tier)
+        at = 0
+        for name, tables in self.tables.items():
+            for table, key in zip(tables, self.keys[name], strict=True):
+                own = table.slice(max(low - at, 0), max(min(high - at, table.num_rows) - max(low - at, 0), 0))
+                at += table.num_rows
+                if own.num_rows:
+                    found.take(name, own, key)
+        return found
+
+    def take(self, name: TableName, table: pa.Table, key: Key) -> None:
+        """Take up rows that are counted under a key."""
+        self.tables.setdefault(name, []).append(table)
+        self.keys.setdefault(name, []).append(key)
+        self.rows += table.num_rows
+        self.nbytes += table.nbytes
+
+    def stem(self, producer: str) -> str:
+        """Name what is made of it after its place."""
+        return f"{producer}-{self.start.segment:08}-{self.start.offset:012}-{self.end.offset:012}"
+
     def table(self, name: TableName) -> pa.Table:
         """Answer the rows of a table."""
         return pa.concat_tables(self.tables[name])
@@ -82,10 +109,7 @@ class Batch:
             self.lost.update({keys[table.name]: left for table in head.tables if (left := table.rows - sum(table.withheld.get(self.tier or "", {}).values()))})
             return
         for name, table in decode_tables(head, body, self.tier).items():
-            self.tables.setdefault(name, []).append(table)
-            self.keys.setdefault(name, []).append(keys[name])
-            self.rows += table.num_rows
-            self.nbytes += table.nbytes
+            self.take(name, table, keys[name])
 
 
 def _row(key: Key, there: int, duplicate: int, dead: int, lost: int) -> OutcomeRow:
@@ -113,8 +137,17 @@ class Attempt(Protocol):
     def run(self) -> tuple[OutcomeRow, ...]:
         """Deliver what is not delivered yet, and answer what became of the batch.
 
-        Raises :class:`tailrace.errors.TransientError`: run it again later; :class:`tailrace.errors.PermanentError`: never, the batch goes to dead letters.
+        Raises :class:`tailrace.errors.TransientError`: run it again later; :class:`tailrace.errors.PermanentError`: never, the rows that are the cause go to dead letters.
         """
+        ...
+
+
+@runtime_checkable
+class Undoes(Protocol):
+    """An attempt that can take back what it has done already, because the batch is about to be delivered in parts, under other names."""
+
+    def undo(self) -> None:
+        """Take it back, also what an earlier process did of the same batch; raises :class:`tailrace.errors.TransientError`: call it again later."""
         ...
 
 

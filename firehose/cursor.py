@@ -46,10 +46,11 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Seal(msgspec.Struct, array_like=True, frozen=True):
-    """A batch that is being delivered: where it ends, and the stem of its objects' names."""
+    """A batch that is being delivered: where it ends, the stem of its objects' names, and whether it cannot be delivered as a whole (``firehose.isolation``)."""
 
     end: Position
     stem: str
+    poisoned: bool = False
 
 
 class SinkState(msgspec.Struct, frozen=True):
@@ -64,6 +65,11 @@ class SinkState(msgspec.Struct, frozen=True):
     def sealed(self, end: Position, stem: str) -> "SinkState":
         """Answer the state before a batch is delivered."""
         return msgspec.structs.replace(self, seal=Seal(end, stem))
+
+    def poisoned(self) -> "SinkState":
+        """Answer the state once the sealed batch is known not to go as a whole."""
+        assert self.seal is not None
+        return msgspec.structs.replace(self, seal=msgspec.structs.replace(self.seal, poisoned=True))
 
     def done(self, end: Position, passed: Totals, rows: tuple[OutcomeRow, ...], reported: int) -> "SinkState":
         """Answer the state after a batch; outcomes up to number ``reported`` are in the ledger and are left out."""

@@ -8,20 +8,21 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from firehose.batches import Attempt, Batch, Sink
+from firehose.batches import Attempt, Batch, Sink, Undoes
 from firehose.breaker import CircuitBreaker
 from firehose.cursor import Cursor, OutcomeRow
 from firehose.disk import Probe, no_probe
 from firehose.frame import Head, Position
+from firehose.isolation import PoisonError, isolated
 from firehose.routes import tier_of
 from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, StateError, TransientError
 
 POISON_TRIES: Final = 3
-"""Unforeseen errors in a row after which a batch is taken for poison and goes to dead letters whole."""
+"""Unforeseen errors in a row after which a batch is taken for poison."""
 
 FINISH_EVERY_S: Final = 0.1
 """Between two tries to write the cursor of a batch that is delivered: the disk or the ledger is in the way, not the sink."""
@@ -29,6 +30,7 @@ FINISH_EVERY_S: Final = 0.1
 LOOKS: Final = 5
 """How often the oldest row is looked for while the sink goes on: one that goes on so fast is not behind."""
 
+_Done = TypeVar("_Done")
 _log = logging.getLogger(__name__)
 
 
@@ -139,8 +141,7 @@ class Runner:
         if batch is None:
             return None
         state = self._cursor.state
-        stem = f"{self._spool.producer}-{batch.start.segment:08}-{batch.start.offset:012}-{batch.end.offset:012}"
-        self._cursor.write(state.sealed(batch.end, stem))
+        self._cursor.write(state.sealed(batch.end, batch.stem(self._spool.producer)))
         self._probe("sink.sealed")
         return batch
 
@@ -174,37 +175,81 @@ class Runner:
         return False
 
     def _deliver(self, batch: Batch) -> tuple[OutcomeRow, ...] | None:
+        """Deliver a sealed batch, as a whole or, where that cannot be, without the rows that are the cause; ``None`` where the sink is being stopped."""
         seal = self._cursor.state.seal
-        attempt = self.sink.attempt(batch, seal.stem if seal else "")
+        assert seal is not None
+        reason = "the reason is in the log of an earlier process"
+        if not seal.poisoned:
+            try:
+                return self._persist(self._attempt(batch, seal.stem), POISON_TRIES)
+            except PoisonError as error:
+                reason = str(error)
+            self._cursor.write(self._cursor.state.poisoned())
+            self._probe("sink.poisoned")
+        return isolated(batch, reason, self._deliver_part, self._bury) if self._undone(batch, seal.stem) else None
+
+    def _deliver_part(self, part: Batch) -> tuple[OutcomeRow, ...] | None:
+        stem = part.stem(self._spool.producer)
+        try:
+            return self._persist(self._attempt(part, stem), 1)
+        except PoisonError:
+            if self._undone(part, stem):
+                raise
+            return None
+
+    def _undone(self, batch: Batch, stem: str) -> bool:
+        """Take back what was done of rows that are going to be divided; answer whether the sink goes on. What cannot be told of them was not done either."""
+
+        def undo() -> bool:
+            attempt = self.sink.attempt(batch, stem)
+            if isinstance(attempt, Undoes):
+                attempt.undo()
+            return True
+
+        try:
+            return self._persist(undo, POISON_TRIES) is not None
+        except PoisonError:
+            return True
+
+    def _attempt(self, batch: Batch, stem: str) -> Callable[[], tuple[OutcomeRow, ...]]:
+        """Answer what delivers rows, and goes on where it was when it is called again."""
+        attempts = list[Attempt]()
+
+        def run() -> tuple[OutcomeRow, ...]:
+            if not attempts:
+                attempts.append(self.sink.attempt(batch, stem))
+            outcome = attempts[0].run()
+            self._probe("sink.delivered")
+            return outcome
+
+        return run
+
+    def _persist(self, work: Callable[[], _Done], tries: int) -> _Done | None:
+        """Do it until it is done; ``None`` where the sink is being stopped. Raises :class:`PoisonError` where it never can be, or what no sink foresaw came ``tries`` times."""
         failures = 0
         while not self._stop.is_set() or not self.breaker.health.failures:
             try:
-                outcome = self._attempt(attempt)
+                done = work()
             except TransientError as error:
                 wait_s = self._failed(str(error), error.retry_after_s)
             except PermanentError as error:
-                return self._buried(batch, str(error))
-            except Exception as error:  # noqa: BLE001 - what no sink foresaw is poison after a few tries
+                raise PoisonError(str(error)) from error
+            except Exception as error:
                 _log.exception("sink %s", self.sink.name)
                 failures += 1
-                if failures >= POISON_TRIES:
-                    return self._buried(batch, f"{type(error).__name__}: {error}")
+                if failures >= tries:
+                    raise PoisonError(f"{type(error).__name__}: {error}") from error
                 wait_s = self._failed(f"{type(error).__name__}: {error}")
             else:
                 self.breaker.worked()
-                return outcome
+                return done
             self._stop.wait(wait_s)
         return None
 
-    def _attempt(self, attempt: Attempt) -> tuple[OutcomeRow, ...]:
-        outcome = attempt.run()
-        self._probe("sink.delivered")
-        return outcome
-
-    def _buried(self, batch: Batch, reason: str) -> tuple[OutcomeRow, ...]:
-        self._office.bury(self.sink.name, batch, reason)
+    def _bury(self, part: Batch, reason: str) -> tuple[OutcomeRow, ...]:
+        self._office.bury(self.sink.name, part, reason)
         self.breaker.worked()
-        return tuple(OutcomeRow(row.source, row.minute_us, row.unit, dead=row.out, lost=row.lost) for row in batch.outcome())
+        return tuple(OutcomeRow(row.source, row.minute_us, row.unit, dead=row.out, lost=row.lost) for row in part.outcome())
 
     def _finish(self, batch: Batch, rows: tuple[OutcomeRow, ...]) -> None:
         """Move the cursor; where outcomes that the ledger has not taken fill it, wait for the ledger."""

@@ -78,6 +78,15 @@ class _Parts:
         self._replace()
         return self.batch.outcome(self.duplicate)
 
+    def undo(self) -> None:
+        """Delete the parts of the batch; the keeper has not touched them, as the batch is not done with."""
+        for table, partition, _ in self._pieces():
+            try:
+                self.store.delete(part_key(table, partition, f"f-{self.stem}{PART_SUFFIX}"))
+            except OSError as error:
+                raise TransientError(f"the lake cannot be written: {error.strerror or error}") from error
+        self.done.clear()
+
     def _pieces(self) -> Iterator[tuple[TableName, Partition, pa.Table]]:
         for name in self.batch.tables:
             rows = self.batch.table(name)
