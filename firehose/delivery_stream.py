@@ -40,7 +40,9 @@ from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores.port import ObjectStore
 
-STOP_WITHIN_S: Final = 8.0
+STOP_WITHIN_S: Final = 4.0
+"""What all sinks together have to finish the batch that they are delivering, and the ledger after them."""
+
 _PREFIX, _SUFFIX = "cursor-", ".bin"
 
 
@@ -62,7 +64,7 @@ class LocalFirehose:
     ) -> None:
         self._settings, self._clock, self._machine = settings, clock, machine or Machine()
         self._disk, probe = self._machine.disk, self._machine.probe
-        self._moved, self._flushing = threading.Condition(), 0
+        self._moved, self._flushing, self._closed = threading.Condition(), 0, False
         self._runners: list[Runner] = []
         self._refused_s: float | None = None
         self._refusal = ""
@@ -84,7 +86,6 @@ class LocalFirehose:
             for sink in made:
                 self._runners.append(self._open_runner(sink, states, stack))
             self._stack = stack.pop_all()
-        self._closed = False
         self._clerk.start()
         for runner in self._runners:
             runner.start()
@@ -149,7 +150,7 @@ class LocalFirehose:
             self._flushing += 1
             self._clerk.wake(hurry=True)
             try:
-                return self._moved.wait_for(lambda: self._flushed(target), timeout_s)
+                return self._moved.wait_for(lambda: self._closed or self._flushed(target), timeout_s) and self._flushed(target)
             finally:
                 self._flushing -= 1
 
@@ -179,14 +180,16 @@ class LocalFirehose:
         return self._clerk.sums.hops()
 
     def close(self) -> None:
-        """Let sinks finish the batch that they are delivering, write the ledger, and let go of the folder."""
+        """Let sinks finish the batch that they are delivering, write the ledger, and let go of the folder. One that hangs is left: its batch is delivered again under the same names."""
         if self._closed:
             return
         self._closed = True
+        self._tell()
         for runner in self._runners:
             runner.ask_to_stop()
+        until_s = self._clock.monotonic_s() + STOP_WITHIN_S
         for runner in self._runners:
-            runner.stop(STOP_WITHIN_S)
+            runner.stop(max(until_s - self._clock.monotonic_s(), 0.0))
         self._clerk.stop(STOP_WITHIN_S)
         self._stack.close()
 

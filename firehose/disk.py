@@ -127,8 +127,9 @@ class LocalFile:
         os.ftruncate(self._descriptor, size)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file; a thread that comes late gets an error, and not the file that has the number by then."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
 class LocalDisk:

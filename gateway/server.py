@@ -1,10 +1,9 @@
 """The process of the gateway: the write path (collector, spool, sinks, keeper), the doors, the X-Ray daemon, and what follows files, in one.
 
-One process at a time has the spool; everything else on this machine that writes goes through its doors. It ends cleanly on SIGINT and SIGTERM: no new requests, what was
-acknowledged is synced already, sinks finish the batch they are at.
+One process at a time has the spool; everything else on this machine that writes goes through its doors. It ends cleanly on SIGINT and SIGTERM (``gateway.ending``): no new requests,
+what was acknowledged is synced already, sinks finish the batch they are at.
 """
 
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -23,6 +22,7 @@ from firehose.dead_letters import DeadLetters
 from firehose.keeper import Keeper
 from gateway.access import check_binding
 from gateway.app import create_app
+from gateway.ending import end_on_signals
 from gateway.health import Limits, judged
 from gateway.heartbeat import heartbeat_from_settings, read_beats
 from gateway.own_metrics import own_metrics
@@ -35,7 +35,9 @@ from tailrace.parse_health import read_health
 from tailrace.secrets import secret
 from tailrace.settings import Settings
 
-STOP_WITHIN_S: Final = 5
+STOP_WITHIN_S: Final = 3
+"""Seconds that requests have to end."""
+
 SHOWN_HEALTH: Final = 50
 """Shapes and fields of the formats' health that the status shows."""
 
@@ -117,9 +119,9 @@ def serve(settings: Settings, *, xray: bool = True) -> None:
             timeout_graceful_shutdown=STOP_WITHIN_S,
             server_header=False,
         )
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-        uvicorn.Server(config).run()
+        server = uvicorn.Server(config)
+        end_on_signals(server)
+        server.run()
 
 
 def _beating(settings: Settings, parts: Parts) -> AbstractContextManager[object]:
