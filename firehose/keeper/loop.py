@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
+import pyarrow as pa
+
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
 from firehose.keeper.expire import Expiry
@@ -132,6 +134,8 @@ class Keeper:
                 done = merge(self._store, seen, is_settled, self._probe)
             except (StateError, FileNotFoundError):  # another keeper merged and deleted what was listed: the next round sees what there is
                 return Merged()
+            finally:
+                pa.default_memory_pool().release_unused()  # this thread's heap, which Arrow keeps, is as large as the merge was
             if done.parts:
                 return done
         old = [part for part in seen.idle if now_s - self._first_seen[self._note(seen, part.key)] >= self._patience_s(seen, part.name)]

@@ -32,7 +32,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 """Bytes of Parquet that one merge reads."""
 
 MAX_MEMORY_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of columns in memory after which one merge reads no further part. Sorting, taking and writing need several times as much: with 160 MiB the process had 1 GB under load, with 32 it stays below 512 MB."""
+"""Bytes of columns in memory that one merge reads. Sorting, taking and writing need several times as much: with 160 MiB the process had 1 GB under load, with 32 it stays below 512 MB."""
 
 GROWTH: Final = 2
 """A merged part is merged again when it is at most so many times as large as what joins it: each row is rewritten a logarithmic number of times."""
@@ -119,8 +119,9 @@ def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = 
     same = [part for part in merged_before if part not in chosen and _holds(store, part, ids)]
     if same:
         chosen, rows = [*chosen, *same], pa.concat_tables([rows, *(read_part(store, part) for part in same)])
-    kept = newest(rows)
-    removed = rows.num_rows - kept.num_rows + sum(rows_in(source(store, part))[1] for part in chosen if part.is_merged)
+    came_in, kept = rows.num_rows, newest(rows)
+    del rows  # or it is in memory while the part is written
+    removed = came_in - kept.num_rows + sum(rows_in(source(store, part))[1] for part in chosen if part.is_merged)
     name = merged_name(seen, "\n".join(sorted(part.name for part in chosen)))
     store.put(part_key(seen.table, seen.partition, name), write_part(kept, removed).to_pybytes())
     probe("keeper.part_put")
@@ -128,7 +129,7 @@ def merge(store: ObjectStore, seen: View, is_settled: IsSettled, probe: Probe = 
     if not commit(store, seen, state):
         return Merged()
     probe("keeper.committed")
-    return Merged(len(chosen), rows.num_rows, kept.num_rows)
+    return Merged(len(chosen), came_in, kept.num_rows)
 
 
 def newest(rows: pa.Table) -> pa.Table:
@@ -178,22 +179,24 @@ def _grown(fresh: list[Part], merged: Iterable[Part]) -> list[Part]:
 
 
 def _holds(store: ObjectStore, part: Part, ids: Any) -> bool:  # noqa: ANN401 - an Arrow array of strings
-    found = pq.read_table(source(store, part), columns=["event_id"]).column("event_id")
+    found = pq.ParquetFile(source(store, part)).read(["event_id"], use_threads=False).column("event_id")
     return bool(compute.any(compute.is_in(found, value_set=ids)).as_py())
 
 
 def _read_while_small(store: ObjectStore, parts: Sequence[Part]) -> tuple[list[Part], pa.Table]:
-    tables = [read_part(store, parts[0])]
+    """Read parts while they fit into memory, the first one always; a part is taken to be packed as those before it are."""
+    tables, size = [read_part(store, parts[0])], parts[0].size
     for part in parts[1:]:
-        if sum(table.nbytes for table in tables) > MAX_MEMORY_BYTES:
+        if sum(table.nbytes for table in tables) * (size + part.size) > MAX_MEMORY_BYTES * size:
             break
         tables.append(read_part(store, part))
+        size += part.size
     return list(parts[: len(tables)]), pa.concat_tables(tables)
 
 
 def read_part(store: ObjectStore, part: Part) -> pa.Table:
     """Read a part in today's schema: columns that it does not have are null."""
-    found = pq.ParquetFile(source(store, part)).read()
+    found = pq.ParquetFile(source(store, part)).read(use_threads=False)
     schema = arrow_schema(part.table)
     columns = [found.column(f.name).cast(f.type) if f.name in found.column_names else pa.nulls(found.num_rows, f.type) for f in schema]
     return pa.table(columns, schema=schema)
