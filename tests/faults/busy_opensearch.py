@@ -13,21 +13,26 @@ import numpy.typing as npt
 
 from tests.serving import QuietHandler, serving
 
-FAULTS = ("429", "503", "403", "refuse", "cut", "short", "garbage", "partial429", "slow", "hang")
+FAULTS = ("429", "503", "403", "413", "refuse", "cut", "short", "garbage", "partial429", "poison", "slow", "hang")
+FITS = 50
+"""With 413 requests of so many documents are taken all the same: none is too large alone."""
+
 _ID = re.compile(rb'^\{"create":\{"_index":"[^"]*","_id":"e-(\d+)"\}\}$', re.MULTILINE)
 _CREATED, _THERE, _LATER = (
     '{"create":{"status":201}}',
     '{"create":{"status":409}}',
     '{"create":{"status":429,"error":{"type":"t","reason":"rejected execution"}}}',
 )
+_NEVER = '{"create":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"failed to parse field"}}}'
 
 
 class BusyOpenSearch:
-    """``faults`` are used up one a request; ``twice`` counts documents that were stored over one that was there, which must not be."""
+    """``faults`` are used up one a request; ``poison`` are the events that it never takes: one that came new in a request with that fault."""
 
     def __init__(self) -> None:
         self.stored = np.zeros(1 << 20, np.bool_)
         self.faults: deque[str] = deque()
+        self.poison: set[int] = set()
         self.lock = threading.Lock()
         self.url = ""
 
@@ -36,14 +41,16 @@ class BusyOpenSearch:
         with self.lock:
             return int(np.count_nonzero(self.stored))
 
-    def store(self, numbers: npt.NDArray[np.int64], *, part: bool) -> list[str]:
-        """Store events as ``create`` does; with ``part`` every other one is rejected for now. Answer the items."""
+    def store(self, numbers: npt.NDArray[np.int64], fault: str) -> list[str]:
+        """Store events as ``create`` does; answer the items."""
         if len(numbers) and numbers.max() >= len(self.stored):
             self.stored = np.concatenate([self.stored, np.zeros(max(len(self.stored), int(numbers.max())), np.bool_)])
+        if fault == "poison":
+            self.poison.update(numbers[~self.stored[numbers]][:1].tolist())
         items = []
         for at, number in enumerate(numbers.tolist()):
-            if part and at % 2:
-                items.append(_LATER)
+            if number in self.poison or (fault == "partial429" and at % 2):
+                items.append(_NEVER if number in self.poison else _LATER)
                 continue
             items.append(_THERE if self.stored[number] else _CREATED)
             self.stored[number] = True
@@ -69,7 +76,8 @@ class _Handler(QuietHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         with self.there.lock:
             fault = self.there.faults.popleft() if self.there.faults else ""
-        if fault.isdecimal():
+        numbers = np.array([int(one) for one in _ID.findall(body)], np.int64)
+        if fault.isdecimal() and (fault != "413" or len(numbers) > FITS):
             self._answer(int(fault), json.dumps({"error": {"type": "told_to", "reason": fault}}))
         elif fault == "refuse":
             self.close_connection = True
@@ -78,11 +86,11 @@ class _Handler(QuietHandler):
             self.close_connection = True
         else:
             time.sleep(0.3 if fault == "slow" else 0)
-            self._bulk(np.array([int(one) for one in _ID.findall(body)], np.int64), fault)
+            self._bulk(numbers, fault)
 
     def _bulk(self, numbers: npt.NDArray[np.int64], fault: str) -> None:
         with self.there.lock:
-            items = self.there.store(numbers, part=fault == "partial429")
+            items = self.there.store(numbers, fault)
         answer = f'{{"errors":true,"items":[{",".join(items[:-1] if fault == "short" else items)}]}}'
         self._answer(200, "<html>" if fault == "garbage" else answer, cut=fault == "cut")
 

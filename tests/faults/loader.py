@@ -1,6 +1,6 @@
-"""A process that forks children which put numbered events at a rate until they are killed. What was acknowledged is one byte a batch in ``acked``, as an upstream's checkpoint would be.
+"""A process that forks children which put numbered events at a rate until they are killed. What was acknowledged is one byte a batch in a file, as an upstream's checkpoint would be.
 
-One line of JSON on standard input a child; one on standard output when it is dead: how it ended, and the most memory it had.
+One line of JSON on standard input a child; one on standard output when it is dead: how it ended, the most memory it had, and how many other engines were refused its folder meanwhile.
 """
 
 import errno
@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,29 @@ from firehose.disk import LocalDisk, LocalFile, Machine
 from firehose.keeper import Keeper
 from tailrace import aws  # noqa: F401 - imported once, before the forks
 from tailrace.clock import SystemClock
-from tailrace.errors import TransientError
+from tailrace.errors import StateError, TransientError
 from tailrace.forms import arrow_schema
+from tailrace.settings import Settings
 from tests.firehose.deliveries import quick
 
 SPOOL_BYTES = 64 * 1024 * 1024
 DISK_FULL, DISK_FAILS = "disk-full", "disk-fails"
 """Files in the home that say how the disk is just now."""
 
+SECOND_ENGINE = "second-engine"
+"""A file in the home that asks for another engine on it."""
+
 
 @dataclass
 class Order:
-    """What a child shall do: put batches of ``rows`` at ``rate`` events a second (0: as fast as it can) until it is killed after ``seconds``; with ``finish``, deliver everything and end."""
+    """What a child shall do: put batches of ``rows`` at ``rate`` events a second (0: as fast as it can) until it is killed after ``seconds``; with ``finish``, deliver everything and end.
+
+    ``acked`` is the file of what was acknowledged; without ``synced`` the spool's disk does not do what it is asked to.
+    """
 
     home: str
     url: str
+    acked: str
     at_us: int
     rows: int = 500
     rate: float = 0.0
@@ -46,14 +54,24 @@ class Order:
     clock_off_s: float = 0.0
     replay: int = 0
     finish: bool = False
+    synced: bool = True
+
+
+@dataclass
+class Told:
+    """What became of a child: its status as ``waitpid`` has it, and the most memory it had."""
+
+    status: int
+    rss_mb: float
+    refused: int = 0
 
 
 class BadFile(LocalFile):
     """A file of a disk that is full, or fails, while it is told so."""
 
-    def __init__(self, path: Path, flags: int, home: Path) -> None:
+    def __init__(self, path: Path, flags: int, home: Path, *, synced: bool) -> None:
         super().__init__(path, flags)
-        self._home = home
+        self._home, self._synced = home, synced
 
     def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> None:
         if (self._home / DISK_FULL).exists() and offset + sum(map(len, pieces)) > self.size():
@@ -65,22 +83,23 @@ class BadFile(LocalFile):
     def sync(self) -> None:
         if (self._home / DISK_FAILS).exists():
             raise OSError(errno.EIO, "Input/output error")
-        super().sync()
+        if self._synced:
+            super().sync()
 
 
 class BadDisk(LocalDisk):
     """The disk of this machine, now and then full or failing."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, home: Path, *, synced: bool) -> None:
+        self._home, self._synced = home, synced
 
     def create(self, path: Path) -> BadFile:
         if (self._home / DISK_FULL).exists():
             raise OSError(errno.ENOSPC, "No space left on device")
-        return BadFile(path, os.O_CREAT | os.O_EXCL, self._home)
+        return BadFile(path, os.O_CREAT | os.O_EXCL, self._home, synced=self._synced)
 
     def open(self, path: Path) -> BadFile:
-        return BadFile(path, 0, self._home)
+        return BadFile(path, 0, self._home, synced=self._synced)
 
 
 class WrongClock(SystemClock):
@@ -100,20 +119,44 @@ def main() -> None:
         child = os.fork()
         if not child:
             _child(order)
-        status, rss_mb = _reap(child, order)
-        print(json.dumps({"status": status, "rss_mb": rss_mb}), flush=True)
+        print(json.dumps(asdict(_reap(child, order))), flush=True)
 
 
-def _reap(child: int, order: Order) -> tuple[int, float]:
-    deadline = time.monotonic() + order.seconds
+def _reap(child: int, order: Order) -> Told:
+    deadline, home, refused = time.monotonic() + order.seconds, Path(order.home), 0
     while time.monotonic() < deadline:
         pid, status, usage = os.wait4(child, os.WNOHANG)
         if pid:
-            return status, usage.ru_maxrss / 1024
+            return Told(status, usage.ru_maxrss / 1024, refused)
+        if (home / SECOND_ENGINE).exists() and _holds(child, home):
+            (home / SECOND_ENGINE).unlink()
+            refused += _refused(order)
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
-    return status, usage.ru_maxrss / 1024
+    return Told(status, usage.ru_maxrss / 1024, refused)
+
+
+def _holds(child: int, home: Path) -> bool:
+    """Say whether a child has the folder: it lives, and its number is in the lock."""
+    lock = home / "spool" / "lock"
+    return lock.exists() and lock.read_text("ascii").strip() == str(child)
+
+
+def _refused(order: Order) -> int:
+    """Start another engine on the folder; answer 1 where it is refused, and fail where it is not."""
+    second = os.fork()
+    if not second:
+        code = 1
+        try:
+            LocalFirehose(_settings(order), SystemClock())
+        except StateError:
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(second, 0)
+    assert status == 0, "a second engine was let in, or failed otherwise"
+    return 1
 
 
 def _child(order: Order) -> None:
@@ -128,8 +171,8 @@ def _child(order: Order) -> None:
 
 
 def _load(order: Order, home: Path) -> None:
-    settings, clock = quick(home, opensearch_url=order.url, spool_max_bytes=SPOOL_BYTES, lake_flush_after_s=0.5), WrongClock(order.clock_off_s)
-    machine = Machine(disk=BadDisk(home), segment_bytes=8 * 1024 * 1024, remembered_ids=1_000_000)
+    settings, clock = _settings(order), WrongClock(order.clock_off_s)
+    machine = Machine(disk=BadDisk(home, synced=order.synced), segment_bytes=8 * 1024 * 1024, remembered_ids=1_000_000)
     with LocalFirehose(settings, clock, machine=machine) as stream:
         keeper = Keeper(settings, clock, merge_after_s=1.0, grace_s=0.0)
         if order.finish:
@@ -138,13 +181,17 @@ def _load(order: Order, home: Path) -> None:
             keeper.round()
             return
         threading.Thread(target=_keep, args=(keeper,), daemon=True).start()
-        acked = os.open(home / "acked", os.O_CREAT | os.O_RDWR | os.O_APPEND)
+        acked = os.open(order.acked, os.O_CREAT | os.O_RDWR | os.O_APPEND)
         done = os.fstat(acked).st_size
         for number in range(max(done - order.replay, 0), done):
             _put(stream, batch(number, order))
         for number in _paced(done, order):
             _put(stream, batch(number, order))
             os.write(acked, b".")
+
+
+def _settings(order: Order) -> Settings:
+    return quick(Path(order.home), opensearch_url=order.url, spool_max_bytes=SPOOL_BYTES, lake_flush_after_s=0.5)
 
 
 def _paced(first: int, order: Order) -> Iterator[int]:
