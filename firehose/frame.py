@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from firehose.columns import joined_chunks
 from firehose.delivery import Count, DeadLetter, Delivery, Unit
 from firehose.routes import COLUMN, Tier, Withheld, meant_for, withheld
 from tailrace.forms import arrow_schema
@@ -38,6 +39,7 @@ _CHECKS: Final = struct.Struct("<II")
 PREFIX_BYTES: Final = _LENGTHS.size + _CHECKS.size
 MAX_HEAD_BYTES: Final = 64 * 1024 * 1024
 SHORT_ROWS: Final = 100
+_LZ4, _PLAIN = pa.ipc.IpcWriteOptions(compression="lz4"), pa.ipc.IpcWriteOptions()
 
 UNITS: Final[Mapping[TableName, Unit]] = {"logs": "events", "spans": "spans", "metrics": "metrics"}
 """The tables that travel, and the unit that each is counted in."""
@@ -202,10 +204,12 @@ def decode_dead(head: Head, body: bytes) -> Sequence[DeadLetter]:
 
 def _encode_table(table: pa.Table) -> bytes:
     """Encode the columns that are not null altogether; a short table is not compressed: that would take longer than writing it."""
-    filled = table.select([name for name in table.column_names if table.column(name).null_count < table.num_rows])
+    rows = table.num_rows
+    filled = {name: column for name, column in zip(table.column_names, table.columns, strict=True) if column.null_count < rows}
+    batch = pa.RecordBatch.from_arrays([joined_chunks(column) for column in filled.values()], list(filled))
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, filled.schema, options=pa.ipc.IpcWriteOptions(compression="lz4" if table.num_rows > SHORT_ROWS else None)) as writer:
-        writer.write_table(filled.combine_chunks())
+    with pa.ipc.new_stream(sink, batch.schema, options=_LZ4 if rows > SHORT_ROWS else _PLAIN) as writer:
+        writer.write_batch(batch)
     return sink.getvalue().to_pybytes()
 
 

@@ -21,6 +21,7 @@ _GONE: Final = np.uint64(1)
 _MIX_A: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_B: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_C: Final = np.uint64(0x94D049BB133111EB)
+_27, _30, _31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
 
 def row_hashes(tables: Mapping[TableName, pa.Table]) -> dict[TableName, Hashes]:
@@ -43,7 +44,9 @@ def _table_hashes(table: pa.Table, salt: int) -> Hashes:
 def text_hashes(texts: Any) -> Hashes:  # noqa: ANN401 - an Arrow array of strings
     """Hash texts by their bytes: texts of one length are a matrix of 8-byte words, mixed column by column."""
     offsets, data = text_bytes(texts)
-    lengths = np.diff(offsets)
+    lengths = offsets[1:] - offsets[:-1]
+    if len(lengths) and (lengths == lengths[0]).all():
+        return _mixed(data[offsets[0] : offsets[-1]].reshape(len(lengths), int(lengths[0])))
     hashes = np.empty(len(texts), np.uint64)
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
@@ -52,11 +55,16 @@ def text_hashes(texts: Any) -> Hashes:  # noqa: ANN401 - an Arrow array of strin
 
 
 def _same_length(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], length: int) -> Hashes:
+    return _mixed(np.lib.stride_tricks.sliding_window_view(data, length)[starts] if length else np.zeros((len(starts), 0), np.uint8))
+
+
+def _mixed(texts: npt.NDArray[np.uint8]) -> Hashes:
+    """Hash texts of one length, a row each."""
+    count, length = texts.shape
     words = (length + 7) // 8
-    padded = np.zeros((len(starts), words * 8), np.uint8)
-    if length:
-        padded[:, :length] = np.lib.stride_tricks.sliding_window_view(data, length)[starts]
-    matrix, mixed = padded.view(np.uint64), np.full(len(starts), length + 1, np.uint64)
+    padded = np.zeros((count, words * 8), np.uint8)
+    padded[:, :length] = texts
+    matrix, mixed = padded.view(np.uint64), np.full(count, length + 1, np.uint64)
     for word in range(words):
         mixed = _mix(mixed * _MIX_A + matrix[:, word])
     return mixed
@@ -64,9 +72,9 @@ def _same_length(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], len
 
 def _mix(values: Hashes) -> Hashes:
     """Mix the bits (splitmix64's finaliser)."""
-    mixed = (values ^ (values >> np.uint64(30))) * _MIX_B
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_C
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)), np.uint64)
+    mixed = (values ^ (values >> _30)) * _MIX_B
+    mixed = (mixed ^ (mixed >> _27)) * _MIX_C
+    return np.asarray(mixed ^ (mixed >> _31), np.uint64)
 
 
 class _Generation:

@@ -5,7 +5,7 @@
     identity                    16 hex digits: the producer's name in the lake (8), and the secret that seeds the checksums (8)
     segment-00000001.log        frames (firehose.frame), one after the other; a new segment after ``segment_bytes`` and at every start
 
-Puts that come at the same time share one write and one fdatasync (group commit): a group is written only after the one before it is synced, so what a
+Puts that come at the same time share one write and one fdatasync (group commit; ``firehose.turns`` says who does it): a group is written only after the one before it is synced, so what a
 power loss can tear is the last group alone. At a start the torn tail of the last segment is cut off. A bad frame anywhere else is stepped over, and the
 rows that it held are counted as lost, exactly: every frame says how many rows came before it.
 
@@ -22,6 +22,7 @@ from typing import Final
 from firehose.disk import DiskFile, Machine
 from firehose.frame import NO_ROWS, START, Encoded, Head, Position, Totals, frame_pieces
 from firehose.segment import Found, Hole, Wanted, every, frames, none
+from firehose.turns import Turns, Waiter
 from tailrace.errors import StateError, TransientError
 
 _PREFIX, _SUFFIX = "segment-", ".log"
@@ -29,13 +30,12 @@ _IDENTITY: Final = "identity"
 
 
 @dataclass(slots=True)
-class Ticket:
+class Ticket(Waiter):
     """A delivery that waits for its group's sync."""
 
     frame: Encoded
     before: Totals
     undo: Callable[[], None]
-    done: bool = False
     error: str = ""
 
 
@@ -85,7 +85,7 @@ class Spool:
         self._end, self._totals, self._next_totals, self._next_number = floor, passed, passed, 1
         self.lock = threading.Lock()
         """Held by the caller around what decides what is put and :meth:`enqueue`, so that frames are in the order of the decisions."""
-        self._commit_lock = threading.Lock()
+        self._turns = Turns()
         self._queue: list[Ticket] = []
         self._queued_bytes = 0
         self._current: _Current | None = None
@@ -134,9 +134,11 @@ class Spool:
 
     def commit(self, ticket: Ticket) -> None:
         """Wait until a frame is durable; raises :class:`TransientError` where it was not taken."""
-        with self._commit_lock:
-            if not ticket.done:
+        if self._turns.leads(ticket):
+            try:
                 self._commit_group()
+            finally:
+                self._turns.hand_over()
         if ticket.error:
             raise TransientError(ticket.error)
 
