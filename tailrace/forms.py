@@ -51,6 +51,11 @@ OPENSEARCH_MAPPINGS: Final[Mapping[FieldType, Mapping[str, Any]]] = MappingProxy
     }
 )
 
+INDEX_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "1s", "codec": "best_compression"}
+)
+"""Of an index on servers that leave them to us."""
+
 INDEX_PREFIX: Final = "tailrace-"
 """Indices are named ``tailrace-logs-2026.11.24``: table and day of the event time."""
 
@@ -67,20 +72,18 @@ def _make_arrow_schema(table: Table) -> pa.Schema:
 _ARROW_SCHEMAS: Final[Mapping[str, pa.Schema]] = MappingProxyType({t.name: _make_arrow_schema(t) for t in TABLES.values()})
 
 
-def opensearch_template(table: TableName, attributes: Mapping[str, FieldType] = MappingProxyType({})) -> dict[str, Any]:
+def opensearch_template(table: TableName, attributes: Mapping[str, FieldType] = MappingProxyType({}), *, serverless: bool = False) -> dict[str, Any]:
     """Answer the body of ``PUT /_index_template/tailrace-<table>``.
 
     ``attributes`` are the typed names of the attribute register; what is beyond them goes to ``attributes_other``, a ``flat_object``.
-    Unknown fields are kept in the document and not indexed (``dynamic: false``).
+    Unknown fields are kept in the document and not indexed (``dynamic: false``). ``serverless``: OpenSearch Serverless, where shards, replicas, refreshing and codec are its own affair.
     """
+    own = {} if serverless else {"index": dict(INDEX_SETTINGS)}
     return {
         "index_patterns": [f"{INDEX_PREFIX}{table}-*"],
         "priority": 500,
         "template": {
-            "settings": {
-                "index": {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "1s", "codec": "best_compression"},
-                "analysis": ANALYSIS_SETTINGS,
-            },
+            "settings": {**own, "analysis": ANALYSIS_SETTINGS},
             "mappings": {"dynamic": False, "properties": _properties(TABLES[table], attributes)},
         },
     }

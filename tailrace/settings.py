@@ -40,6 +40,13 @@ class Settings:
     opensearch_url: str = _setting("", "address of OpenSearch; empty: none, searches go to the lake")
     opensearch_user: str = _setting("", "user name for OpenSearch; empty and on AWS: requests are signed")
     opensearch_password: str = _setting("", "password for OpenSearch, or ssm:/name or secretsmanager:name")
+    opensearch_service: str = _setting(
+        "", "what requests to OpenSearch are signed for: es (a domain), aoss (a collection of OpenSearch Serverless) or none; empty: told by the address"
+    )
+    opensearch_authority: str = _setting("", "file of the authority whose certificate OpenSearch has (PEM); empty: those that everybody trusts")
+    opensearch_certificate: str = _setting("", "file of the certificate that we show to OpenSearch (PEM); empty: none")
+    opensearch_key: str = _setting("", "file of its key; empty: it is in the file of the certificate")
+    opensearch_compress: bool = _setting(default=False, meaning="send bodies of requests to OpenSearch compressed (gzip)")
     trino_url: str = _setting("", "address of Trino; empty: none")
     gateway_host: str = _setting("127.0.0.1", "address that the gateway binds")
     gateway_port: int = _setting(9400, "port of the gateway")
@@ -180,6 +187,11 @@ class Settings:
     def erasures_path(self) -> Path:
         """Who had what erased from the lake (SQLite)."""
         return self.home / "erasures.sqlite"
+
+    @property
+    def opensearch_gone_path(self) -> Path:
+        """How many documents retention and erasure deleted from OpenSearch (SQLite)."""
+        return self.home / "opensearch_gone.sqlite"
 
     @property
     def part_cache_folder(self) -> Path:

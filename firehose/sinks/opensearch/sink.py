@@ -28,6 +28,7 @@ from firehose.delivery import DeadLetter
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
 from firehose.json_text import Texts
+from firehose.opensearch_indices import day_indices
 from firehose.parts import event_times
 from firehose.sinks.opensearch.answer import Verdict, read_answer, refusal
 from firehose.sinks.opensearch.attribute_split import AttributeSplit
@@ -48,7 +49,7 @@ NOT_THERE: Final = "404 "
 _NDJSON: Final = {"content-type": "application/x-ndjson"}
 
 
-class Performs(Protocol):
+class Sends(Protocol):
     """The one call of opensearch-py's transport that is used."""
 
     def perform_request(self, method: str, url: str, *, params: Any = None, body: Any = None, headers: Any = None) -> Any:  # noqa: ANN401 - opensearch-py's own
@@ -57,15 +58,23 @@ class Performs(Protocol):
 
 
 class OpenSearchSink:
-    """Writes documents through a transport."""
+    """Writes documents through a transport; ``serverless``: to a collection of OpenSearch Serverless, which must be one for searching (others refuse ids)."""
 
     name = NAME
 
     def __init__(
-        self, transport: Performs, register: AttributeRegister, dead: DeadLetters, clock: Clock, *, limits: Limits = LIMITS, probe: Probe = no_probe
+        self,
+        transport: Sends,
+        register: AttributeRegister,
+        dead: DeadLetters,
+        clock: Clock,
+        *,
+        limits: Limits = LIMITS,
+        probe: Probe = no_probe,
+        serverless: bool = False,
     ) -> None:
         self._transport, self._register, self._dead, self._clock, self._probe = transport, register, dead, clock, probe
-        self.limits = limits
+        self.limits, self._serverless = limits, serverless
         self._split: AttributeSplit | None = None
 
     def attempt(self, batch: Batch, stem: str) -> "_Documents":
@@ -126,11 +135,18 @@ class OpenSearchSink:
 
     def _prepare(self, types: Mapping[str, FieldType], known: Mapping[str, FieldType]) -> None:
         for table in UNITS:
-            self._put(f"/_index_template/{INDEX_PREFIX}{table}", opensearch_template(table, types))
+            self._put(f"/_index_template/{INDEX_PREFIX}{table}", opensearch_template(table, types, serverless=self._serverless))
         new = {name: dict(OPENSEARCH_MAPPINGS[kind]) for name, kind in sorted(types.items()) if known.get(name) is not kind}
         if new:
             mapping = {"properties": {"attributes": {"type": "object", "dynamic": False, "properties": new}}}
-            self._put(f"/{','.join(f'{INDEX_PREFIX}{table}-*' for table in UNITS)}/_mapping", mapping, {"allow_no_indices": "true"})
+            for indices in self._indices():
+                self._put(f"/{indices}/_mapping", mapping, {"allow_no_indices": "true"})
+
+    def _indices(self) -> list[str]:
+        """Answer what a mapping is put to: all by patterns, but on OpenSearch Serverless, which wants names."""
+        if self._serverless:
+            return [index.name for index in day_indices(self._transport)]
+        return [",".join(f"{INDEX_PREFIX}{table}-*" for table in UNITS)]
 
     def _put(self, path: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None) -> None:
         try:
