@@ -22,7 +22,7 @@ _ABSURD: Final = frozenset(partition_of(at).day for at in (FIRST_HOUR_US, LAST_H
 class Performs(Protocol):
     """The one call of opensearch-py's transport that is used."""
 
-    def perform_request(self, method: str, url: str, *, params: Any = None, body: Any = None) -> Any:  # noqa: ANN401 - opensearch-py's own
+    def perform_request(self, method: str, url: str, *, params: Any = None, body: Any = None, headers: Any = None) -> Any:  # noqa: ANN401 - opensearch-py's own
         """Send a request, answer the JSON of the response."""
         ...
 
@@ -54,10 +54,17 @@ def day_indices(opensearch: Performs) -> list[DayIndex]:
     return sorted(one for one in found if one is not None)
 
 
-def ask(opensearch: Performs, method: str, path: str, body: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON of OpenSearch
+def ask(
+    opensearch: Performs,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | bytes | None = None,
+    params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:  # noqa: ANN401 - JSON of OpenSearch
     """Send a request; every error is a :class:`TransientError` that names it."""
     try:
-        return opensearch.perform_request(method, path, params=params, body=body)
+        return opensearch.perform_request(method, path, params=params, body=body, headers=headers)
     except Exception as error:
         raise TransientError(f"opensearch: {method} {path}: {' '.join(str(error).split())[:300]}") from error
 
