@@ -56,6 +56,8 @@ INDEX_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType(
 )
 """Of an index on servers that leave them to us."""
 
+FIELDS_STEP: Final = 1_000
+
 INDEX_PREFIX: Final = "tailrace-"
 """Indices are named ``tailrace-logs-2026.11.24``: table and day of the event time."""
 
@@ -78,15 +80,30 @@ def opensearch_template(table: TableName, attributes: Mapping[str, FieldType] = 
     ``attributes`` are the typed names of the attribute register; what is beyond them goes to ``attributes_other``, a ``flat_object``.
     Unknown fields are kept in the document and not indexed (``dynamic: false``). ``serverless``: OpenSearch Serverless, where shards, replicas, refreshing and codec are its own affair.
     """
-    own = {} if serverless else {"index": dict(INDEX_SETTINGS)}
+    properties = _properties(TABLES[table], attributes)
+    index = {**({} if serverless else INDEX_SETTINGS), "mapping": {"total_fields": {"limit": fields_limit(attributes)}}}
     return {
         "index_patterns": [f"{INDEX_PREFIX}{table}-*"],
         "priority": 500,
         "template": {
-            "settings": {**own, "analysis": ANALYSIS_SETTINGS},
-            "mappings": {"dynamic": False, "properties": _properties(TABLES[table], attributes)},
+            "settings": {"index": index, "analysis": ANALYSIS_SETTINGS},
+            "mappings": {"dynamic": False, "properties": properties},
         },
     }
+
+
+def fields_limit(attributes: Mapping[str, FieldType]) -> int:
+    """Answer the limit of fields (``index.mapping.total_fields.limit``) that indices need with these attributes, in steps of 1,000, which is OpenSearch's default.
+
+    OpenSearch counts every object on a path, and aliases: ``attributes.aws.elb.type`` is four. What the register takes bounds it (``tailrace.fields``).
+    """
+    paths = {path for name in attributes for path in _paths(f"attributes.{name}")}
+    own = max(len({path for field in table.fields for name in (field.name, *field.aliases) for path in _paths(name)}) for table in TABLES.values())
+    return -(-(own + 1 + len(paths)) // FIELDS_STEP) * FIELDS_STEP
+
+
+def _paths(name: str) -> set[str]:
+    return {name, *(name[:at] for at, letter in enumerate(name) if letter == ".")}
 
 
 def _properties(table: Table, attributes: Mapping[str, FieldType]) -> dict[str, Any]:

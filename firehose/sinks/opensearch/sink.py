@@ -36,7 +36,7 @@ from firehose.sinks.opensearch.body import index_of, lines
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister
-from tailrace.forms import INDEX_PREFIX, OPENSEARCH_MAPPINGS, opensearch_template
+from tailrace.forms import INDEX_PREFIX, OPENSEARCH_MAPPINGS, fields_limit, opensearch_template
 from tailrace.schema import FieldType, TableName
 
 NAME: Final = "opensearch"
@@ -46,6 +46,8 @@ PIECE_ROWS: Final = 10_000
 LIMITS: Final = Limits(rows=20_000, nbytes=16 * 1024 * 1024, after_s=0.25)
 _ANSWER: Final = {"filter_path": "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"}
 NOT_THERE: Final = "404 "
+REFUSED: Final = "400 "
+_NONE_IS_WELL: Final = {"allow_no_indices": "true"}
 _NDJSON: Final = {"content-type": "application/x-ndjson"}
 
 
@@ -55,6 +57,10 @@ class Sends(Protocol):
     def perform_request(self, method: str, url: str, *, params: Any = None, body: Any = None, headers: Any = None) -> Any:  # noqa: ANN401 - opensearch-py's own
         """Send a request, answer the JSON of the response; raises an error with ``status_code`` where there was one."""
         ...
+
+
+class _RefusedError(TransientError):
+    """OpenSearch refuses a template, a setting or a mapping."""
 
 
 class OpenSearchSink:
@@ -137,10 +143,22 @@ class OpenSearchSink:
         for table in UNITS:
             self._put(f"/_index_template/{INDEX_PREFIX}{table}", opensearch_template(table, types, serverless=self._serverless))
         new = {name: dict(OPENSEARCH_MAPPINGS[kind]) for name, kind in sorted(types.items()) if known.get(name) is not kind}
-        if new:
-            mapping = {"properties": {"attributes": {"type": "object", "dynamic": False, "properties": new}}}
-            for indices in self._indices():
-                self._put(f"/{indices}/_mapping", mapping, {"allow_no_indices": "true"})
+        limit = {"index.mapping.total_fields.limit": fields_limit(types)}
+        for indices in self._indices() if new else ():
+            if fields_limit(known) != fields_limit(types):
+                self._put(f"/{indices}/_settings", limit, _NONE_IS_WELL)
+            self._grow(indices, new)
+
+    def _grow(self, indices: str, new: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add fields to the mappings of indices that are there; one that an index has otherwise stays there as it is, until its day leaves, and stops no other."""
+        try:
+            self._put(f"/{indices}/_mapping", {"properties": {"attributes": {"type": "object", "dynamic": False, "properties": dict(new)}}}, _NONE_IS_WELL)
+        except _RefusedError:
+            if len(new) == 1:
+                return
+            names = list(new)
+            for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+                self._grow(indices, {name: new[name] for name in half})
 
     def _indices(self) -> list[str]:
         """Answer what a mapping is put to: all by patterns, but on OpenSearch Serverless, which wants names."""
@@ -152,7 +170,8 @@ class OpenSearchSink:
         try:
             self._transport.perform_request("PUT", path, params=params, body=body)
         except Exception as error:
-            raise TransientError(f"PUT {path}: {refusal(error).reason}") from error
+            found = refusal(error)
+            raise (_RefusedError if found.reason.startswith(REFUSED) else TransientError)(f"PUT {path}: {found.reason}") from error
 
 
 @dataclass(slots=True)
