@@ -108,6 +108,7 @@ class Settings:
     spool_max_bytes: int = _setting(4 * 1024**3, "bytes on disk at which the spool refuses more input")
     inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
     search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")
+    part_cache_bytes: int = _setting(8 * 1024**3, "bytes on disk that copies of parts of a lake on S3 may take, for DuckDB")
     duckdb_memory: str = _setting("1GB", "memory that DuckDB may use")
     duckdb_threads: int = _setting(2, "threads that DuckDB may use")
     alert_every_s: float = _setting(5.0, "seconds between two runs of the alert rules")
