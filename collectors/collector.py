@@ -30,7 +30,7 @@ from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
 from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
 from tailrace.clock import Clock
 from tailrace.errors import DecodeError
-from tailrace.fields import AttributeRegister
+from tailrace.fields import AttributeRegister, Holder
 from tailrace.ids import position_event_id
 from tailrace.schema import TableName
 
@@ -138,7 +138,7 @@ class Collector:
         came_in, letters = len(documents) + len(dead), (*dead, *read.dead)
         if not came_in:
             return Summary()
-        self._register.learn(read.attribute_types)
+        self._register.learn(read.attribute_types, Holder("xray", source))
         decoded = Count("decode", "payloads", came_in, came_in - len(letters), dead=len(letters))
         spans = Count("collect", "spans", read.spans.num_rows, read.spans.num_rows)
         return self._put(source, {"spans": read.spans}, (decoded, spans), letters)
@@ -164,7 +164,7 @@ class Collector:
         unread = [one for one in opened if isinstance(one, DeadLetter)]
         read = [one for one in opened if isinstance(one, Opened)]
         for one in read:
-            self._register.learn(one.types)
+            self._register.learn(one.types, Holder(payloads[0][0], payloads[0][1].source))
         parsed = self._parsed([run for one in read for run in one.runs], _sum_of(one.dropped for one in read if one.runs))
         tables = dict(parsed.tables)
         counts = [Count("decode", "payloads", len(opened), len(read), dead=len(unread)), *parsed.counts]

@@ -21,7 +21,7 @@ from collectors.lines import Lines
 from collectors.metrics import metrics_of
 from collectors.rows import Rows, rows_of
 from collectors.runs import take_lines
-from tailrace.fields import AttributeRegister
+from tailrace.fields import AttributeRegister, Holder
 from tailrace.forms import arrow_schema
 
 EMPTY: Final = arrow_schema("logs").empty_table()
@@ -80,7 +80,7 @@ def _rows(
 ) -> Rows:
     own = lines if len(numbers) == len(lines) else take_lines(lines, numbers)
     rows = rows_of(one, own)
-    register.learn(rows.types)
+    register.learn(rows.types, Holder(one.name, lines.origin.source))
     return replace(rows, table=with_inner(rows.table, own, read)) if one.inner else rows
 
 

@@ -14,11 +14,9 @@ import pyarrow.compute as pc
 from collectors.arrays import AnyArray
 from collectors.columns import to_double, to_long
 from tailrace.clock import US_PER_DAY, from_datetime
+from tailrace.times import LAST_US, within
 
 TIME: Final = pa.timestamp("us")
-LAST_US: Final = 253_402_300_799_999_999
-"""The end of the year 9999."""
-
 _DECIMAL: Final = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$"
 _FRACTION: Final = r"([0-9]{2}:[0-9]{2}:[0-9]{2})[.,]([0-9]{1,9})"
 
@@ -26,9 +24,9 @@ _FRACTION: Final = r"([0-9]{2}:[0-9]{2}:[0-9]{2})[.,]([0-9]{1,9})"
 def to_time(texts: AnyArray, form: str, received_us: int) -> AnyArray:
     """Read times of a form; null where a text is none or lies outside the years 1 to 9999. ``syslog`` has no year: that of the receipt, or the one before."""
     try:
-        return _reader_of(form)(texts, received_us)
+        return within(_reader_of(form)(texts, received_us))
     except pa.ArrowInvalid:
-        return _one_by_one(texts, form, received_us)
+        return within(_one_by_one(texts, form, received_us))
 
 
 def _reader_of(form: str) -> Callable[[AnyArray, int], AnyArray]:

@@ -13,6 +13,7 @@ from gateway.answers import JsonResponse, refused
 from gateway.parts import Parts
 from gateway.requests import MAX_BODY_BYTES, read_body, refuse_unknown
 from tailrace.errors import DecodeError, RequestError, nearest
+from tailrace.fields import Holder
 from tailrace.schema import TableName
 from tailrace.wire import decode
 
@@ -35,7 +36,7 @@ def _put(parts: Parts, name: TableName, body: bytes) -> int:
         found, types = decode(name, body)
     except DecodeError as error:
         raise RequestError(str(error)) from error
-    parts.register.learn(types)
+    parts.register.learn(types, Holder("tailrace", "tailrace"))
     received_us, unit = parts.clock.now_us(), UNITS[name]
     for source, table in found:
         counts = (Count("collect", unit, table.num_rows, table.num_rows),)

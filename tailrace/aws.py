@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 
 from tailrace.aws_errors import asked
+from tailrace.errors import SettingError
 from tailrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -109,21 +110,38 @@ def _credentials(settings: Settings, credentials: Credentials | None) -> dict[st
 
 
 def opensearch(settings: Settings, *, timeout_s: float = 30) -> "OpenSearch":
-    """Make an OpenSearch client: basic authentication, or signed requests for an address on AWS; no retries (ours are per item)."""
-    from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
+    """Make an OpenSearch client: basic authentication, or signed requests for a service of AWS; no retries (ours are per item).
 
-    from tailrace.secrets import secret
+    Raises :class:`tailrace.errors.SettingError` where requests are to be signed and there are no credentials.
+    """
+    from opensearchpy import OpenSearch
 
-    auth: Any = None
-    if settings.opensearch_user:
-        auth = (settings.opensearch_user, secret(settings.opensearch_password, settings))
-    elif settings.opensearch_url.rstrip("/").endswith(".amazonaws.com"):
-        auth = Urllib3AWSV4SignerAuth(boto3.Session().get_credentials(), settings.region, "es")
+    from tailrace.opensearch_connection import Connection, tls_of
+
     return OpenSearch(
         hosts=[settings.opensearch_url],
-        http_auth=auth,
-        connection_class=Urllib3HttpConnection,
+        http_auth=_opensearch_auth(settings),
+        http_compress=settings.opensearch_compress,
+        connection_class=Connection,
         timeout=timeout_s,
         max_retries=0,
         retry_on_timeout=False,
+        **tls_of(settings),
     )
+
+
+def _opensearch_auth(settings: Settings) -> Any:  # noqa: ANN401 - opensearch-py's own
+    from opensearchpy import Urllib3AWSV4SignerAuth
+
+    from tailrace.opensearch_connection import service_of
+    from tailrace.secrets import secret
+
+    if settings.opensearch_user:
+        return (settings.opensearch_user, secret(settings.opensearch_password, settings))
+    service = service_of(settings)
+    if service == "none":
+        return None
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
+        raise SettingError(f"requests to {settings.opensearch_url} are signed, and there are no AWS credentials (a profile, a role, or AWS_ACCESS_KEY_ID)")
+    return Urllib3AWSV4SignerAuth(credentials, settings.region, service)

@@ -51,6 +51,13 @@ OPENSEARCH_MAPPINGS: Final[Mapping[FieldType, Mapping[str, Any]]] = MappingProxy
     }
 )
 
+INDEX_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "1s", "codec": "best_compression"}
+)
+"""Of an index on servers that leave them to us."""
+
+FIELDS_STEP: Final = 1_000
+
 INDEX_PREFIX: Final = "tailrace-"
 """Indices are named ``tailrace-logs-2026.11.24``: table and day of the event time."""
 
@@ -67,23 +74,36 @@ def _make_arrow_schema(table: Table) -> pa.Schema:
 _ARROW_SCHEMAS: Final[Mapping[str, pa.Schema]] = MappingProxyType({t.name: _make_arrow_schema(t) for t in TABLES.values()})
 
 
-def opensearch_template(table: TableName, attributes: Mapping[str, FieldType] = MappingProxyType({})) -> dict[str, Any]:
+def opensearch_template(table: TableName, attributes: Mapping[str, FieldType] = MappingProxyType({}), *, serverless: bool = False) -> dict[str, Any]:
     """Answer the body of ``PUT /_index_template/tailrace-<table>``.
 
     ``attributes`` are the typed names of the attribute register; what is beyond them goes to ``attributes_other``, a ``flat_object``.
-    Unknown fields are kept in the document and not indexed (``dynamic: false``).
+    Unknown fields are kept in the document and not indexed (``dynamic: false``). ``serverless``: OpenSearch Serverless, where shards, replicas, refreshing and codec are its own affair.
     """
+    properties = _properties(TABLES[table], attributes)
+    index = {**({} if serverless else INDEX_SETTINGS), "mapping": {"total_fields": {"limit": fields_limit(attributes)}}}
     return {
         "index_patterns": [f"{INDEX_PREFIX}{table}-*"],
         "priority": 500,
         "template": {
-            "settings": {
-                "index": {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "1s", "codec": "best_compression"},
-                "analysis": ANALYSIS_SETTINGS,
-            },
-            "mappings": {"dynamic": False, "properties": _properties(TABLES[table], attributes)},
+            "settings": {"index": index, "analysis": ANALYSIS_SETTINGS},
+            "mappings": {"dynamic": False, "properties": properties},
         },
     }
+
+
+def fields_limit(attributes: Mapping[str, FieldType]) -> int:
+    """Answer the limit of fields (``index.mapping.total_fields.limit``) that indices need with these attributes, in steps of 1,000, which is OpenSearch's default.
+
+    OpenSearch counts every object on a path, and aliases: ``attributes.aws.elb.type`` is four. What the register takes bounds it (``tailrace.fields``).
+    """
+    paths = {path for name in attributes for path in _paths(f"attributes.{name}")}
+    own = max(len({path for field in table.fields for name in (field.name, *field.aliases) for path in _paths(name)}) for table in TABLES.values())
+    return -(-(own + 1 + len(paths)) // FIELDS_STEP) * FIELDS_STEP
+
+
+def _paths(name: str) -> set[str]:
+    return {name, *(name[:at] for at, letter in enumerate(name) if letter == ".")}
 
 
 def _properties(table: Table, attributes: Mapping[str, FieldType]) -> dict[str, Any]:

@@ -37,9 +37,19 @@ class Settings:
     region: str = _setting("us-east-1", "AWS region")
     aws_endpoint_url: str = _setting("", "address of an AWS emulator; empty: AWS")
     s3_endpoint_url: str = _setting("", "address of an S3 server of one's own; empty: the AWS endpoint")
+    s3_encryption: str = _setting("", "how S3 shall encrypt the lake's objects: AES256, aws:kms or aws:kms:dsse; empty: as the bucket says")
+    s3_kms_key: str = _setting("", "the key of KMS for it (ARN or id); empty: AWS's own key for S3")
+    s3_bucket_key: bool = _setting(default=True, meaning="let S3 use a key of the bucket with aws:kms, which asks KMS (and pays) less often")
     opensearch_url: str = _setting("", "address of OpenSearch; empty: none, searches go to the lake")
     opensearch_user: str = _setting("", "user name for OpenSearch; empty and on AWS: requests are signed")
     opensearch_password: str = _setting("", "password for OpenSearch, or ssm:/name or secretsmanager:name")
+    opensearch_service: str = _setting(
+        "", "what requests to OpenSearch are signed for: es (a domain), aoss (a collection of OpenSearch Serverless) or none; empty: told by the address"
+    )
+    opensearch_authority: str = _setting("", "file of the authority whose certificate OpenSearch has (PEM); empty: those that everybody trusts")
+    opensearch_certificate: str = _setting("", "file of the certificate that we show to OpenSearch (PEM); empty: none")
+    opensearch_key: str = _setting("", "file of its key; empty: it is in the file of the certificate")
+    opensearch_compress: bool = _setting(default=False, meaning="send bodies of requests to OpenSearch compressed (gzip)")
     trino_url: str = _setting("", "address of Trino; empty: none")
     gateway_host: str = _setting("127.0.0.1", "address that the gateway binds")
     gateway_port: int = _setting(9400, "port of the gateway")
@@ -99,6 +109,7 @@ class Settings:
     spool_max_age_s: float = _setting(0.0, "seconds that a row may wait in the spool for a sink before more input is refused; 0: however long")
     inflate_max_bytes: int = _setting(256 * 1024 * 1024, "bytes that one compressed payload may inflate to")
     search_timeout_s: float = _setting(30.0, "seconds after which a search is ended")
+    part_cache_bytes: int = _setting(8 * 1024**3, "bytes on disk that copies of parts of a lake on S3 may take, for DuckDB")
     duckdb_memory: str = _setting("1GB", "memory that DuckDB may use")
     duckdb_threads: int = _setting(2, "threads that DuckDB may use")
     alert_every_s: float = _setting(5.0, "seconds between two runs of the alert rules")
@@ -181,6 +192,11 @@ class Settings:
     def erasures_path(self) -> Path:
         """Who had what erased from the lake (SQLite)."""
         return self.home / "erasures.sqlite"
+
+    @property
+    def opensearch_gone_path(self) -> Path:
+        """How many documents retention and erasure deleted from OpenSearch (SQLite)."""
+        return self.home / "opensearch_gone.sqlite"
 
     @property
     def part_cache_folder(self) -> Path:

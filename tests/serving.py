@@ -1,5 +1,6 @@
 """A small HTTP server of a test's own, on a port of this machine."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +26,15 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handler: type[QuietHandler], **known: Any) -> Iterator[str]:
-    """Run a server whose handlers have some attributes; answer its address."""
+def serving(handler: type[QuietHandler], tls: ssl.SSLContext | None = None, **known: Any) -> Iterator[str]:
+    """Run a server whose handlers have some attributes, with ``tls`` as ``localhost``; answer its address."""
     server = _Server(("127.0.0.1", 0), type("Handler", (handler,), known))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://127.0.0.1:{server.server_address[1]}" if tls is None else f"https://localhost:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -83,7 +83,7 @@ class HasAttribute:
             value = msgspec.json.decode(text, type=dict[str, Any]).get(self.name)
         except msgspec.MsgspecError:
             return False
-        return any(_written(one) in self.values for one in (value if isinstance(value, list) else [value]) if one is not None)
+        return any(written(one) in self.values for one in (value if isinstance(value, list) else [value]) if one is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Either:
 def field_is(table: TableName, name: str, values: Sequence[object]) -> Condition:
     """Make the condition that a field of searches, or ``attributes.<name>``, has one of some values; raises :class:`UsageError` where there is no such field."""
     if name.startswith(_PREFIX):
-        return HasAttribute(name.removeprefix(_PREFIX), frozenset(map(_written, values)))
+        return HasAttribute(name.removeprefix(_PREFIX), frozenset(map(written, values)))
     field = TABLES[table].field(name)
     if field is None:
         raise UsageError(f"no such field of {table}: {name}{nearest(name, [one.name for one in TABLES[table].fields])}")
@@ -189,6 +189,13 @@ def forms_of(text: str) -> list[str]:
     return list(dict.fromkeys((text, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1])))
 
 
+def written(value: object) -> str:
+    """Write a value as text: whole numbers alike, whatever type they have."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def chosen(store: ObjectStore, part: Part, condition: Condition) -> Mask:
     """Answer which rows of a part a condition chooses; raises what reading raises."""
     file = pq.ParquetFile(source(store, part))
@@ -210,13 +217,7 @@ def _typed(value: object, kind: pa.DataType) -> object:
         return value if isinstance(value, bool) else _BOOLEANS[str(value)]
     if pa.types.is_integer(kind):
         return int(str(value))
-    return float(str(value)) if pa.types.is_floating(kind) else _written(value)
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return float(str(value)) if pa.types.is_floating(kind) else written(value)
 
 
 def _mask(found: Any) -> Mask:  # noqa: ANN401 - an Arrow array of booleans

@@ -40,6 +40,8 @@ class Order:
     digest: str
     from_us: int = ALWAYS[0]
     to_us: int = ALWAYS[1]
+    where: tuple[tuple[str, str], ...] = ()
+    contains: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -76,7 +78,8 @@ def order_of(where: Sequence[str], contains: Sequence[str], from_us: int = ALWAY
     within = Between(from_us, to_us)
     conditions = {table: Both([Either(parts), within]) if (from_us, to_us) != ALWAYS else Either(parts) for table, parts in met.items() if parts}
     told = (*(f"{name} = {_hash(value)}" for name, value in pairs), *(f"contains {_hash(text)}" for text in contains))
-    return Order(conditions, (*(value for _, value in pairs), *contains), told, _hash(json.dumps([sorted(pairs), sorted(contains)])), from_us, to_us)
+    texts, digest = (*(value for _, value in pairs), *contains), _hash(json.dumps([sorted(pairs), sorted(contains)]))
+    return Order(conditions, texts, told, digest, from_us, to_us, tuple(pairs), tuple(contains))
 
 
 def erase(store: ObjectStore, order: Order, is_settled: IsSettled, *, now: bool, probe: Probe = no_probe) -> Erased:
@@ -85,9 +88,9 @@ def erase(store: ObjectStore, order: Order, is_settled: IsSettled, *, now: bool,
     Raises :class:`TransientError` where others commit all the time, and :class:`StateError` where a part cannot be read.
     """
     done, clean = Erased(), set[str]()
-    for place in _places(store, order):
+    for place in places(store, order):
         _let_go(store, order, place, clean, done, probe)
-    for place in _places(store, order):
+    for place in places(store, order):
         seen, live, idle = _looked_at(store, order, place, clean)
         done.left += sum(one.rows for one in live)
         if now and idle:
@@ -101,12 +104,19 @@ def erase(store: ObjectStore, order: Order, is_settled: IsSettled, *, now: bool,
 def would_erase(store: ObjectStore, order: Order) -> Erased:
     """Answer what would be erased; nothing is written."""
     done, clean = Erased(), set[str]()
-    for place in _places(store, order):
+    for place in places(store, order):
         _, live, idle = _looked_at(store, order, place, clean)
         for one in live:
             _add(done, one)
         done.waiting += [part.key for part in idle]
     return done
+
+
+def places(store: ObjectStore, order: Order) -> Iterator[_Place]:
+    """Answer the partitions that may hold what is to be erased."""
+    for table in order.conditions:
+        for partition in existing_partitions(store, table, order.from_us, order.to_us):
+            yield table, partition
 
 
 def _let_go(store: ObjectStore, order: Order, place: _Place, clean: set[str], done: Erased, probe: Probe) -> None:
@@ -166,12 +176,6 @@ def _holds(store: ObjectStore, order: Order, part: Part, clean: set[str]) -> boo
         return False
     except (pa.ArrowException, OSError):
         return True
-
-
-def _places(store: ObjectStore, order: Order) -> Iterator[_Place]:
-    for table in order.conditions:
-        for partition in existing_partitions(store, table, order.from_us, order.to_us):
-            yield table, partition
 
 
 def _add(done: Erased, one: Leaving) -> None:

@@ -6,7 +6,7 @@ never too short.
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
 from firehose.keeper.expire import Expiry
+from firehose.keeper.expire_indices import index_expiry
 from firehose.keeper.merge import MANY_FRESH, Merged, View, delete, merge, view
 from firehose.keeper.retention import read_retention
 from firehose.keeper.settled import settled_by
@@ -57,7 +58,9 @@ class Keeper:
         self._merge_after_s, self._grace_s = merge_after_s, max(grace_s, 2 * settings.search_timeout_s if grace_s else 0)
         rules = read_retention(settings.retention_path, required=bool(settings.retention))
         self._expiry = Expiry(self._store, rules, probe) if rules else None
+        self._indices = index_expiry(settings, rules, probe)
         self._expire_at_s, self._expired = clock.monotonic_s(), 0
+        self._expire_indices_at_s, self._expired_indices = clock.monotonic_s(), 0
         self._first_seen: dict[str, float] = {}
         self._done, self._deleted, self._error = Merged(), 0, ""
         self._stop = threading.Event()
@@ -85,6 +88,7 @@ class Keeper:
             "duplicates_removed": done.rows_in - done.rows_out,
             "deleted_parts": self._deleted,
             "expired_rows": self._expired,
+            "expired_indices": self._expired_indices,
             "error": self._error,
             "alive": self._thread.is_alive(),
         }
@@ -109,15 +113,29 @@ class Keeper:
         self._expired += rows
         return rows
 
+    def expire_indices(self) -> int:
+        """Delete the indices of OpenSearch that may go by the rules of retention, if it is time to look again; answer how many."""
+        now_s = self._clock.monotonic_s()
+        if self._indices is None or now_s < self._expire_indices_at_s:
+            return 0
+        self._expire_indices_at_s = now_s + EXPIRE_EVERY_S
+        count = len(self._indices.run(self._clock.now_us()))
+        self._expired_indices += count
+        return count
+
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
-            try:
-                self.expire()
-                self.round()
-                self._error = ""
-            except Exception as error:
-                logging.getLogger(__name__).exception("keeper")
-                self._error = str(error) or type(error).__name__
+            self._error = "; ".join(filter(None, (self._tried(step) for step in (self.expire, self.round, self.expire_indices))))
+
+    @staticmethod
+    def _tried(step: Callable[[], object]) -> str:
+        """Take a step; answer what went wrong. One that fails keeps none of the others."""
+        try:
+            step()
+        except Exception as error:
+            logging.getLogger(__name__).exception("keeper")
+            return str(error) or type(error).__name__
+        return ""
 
     def _views(self) -> Iterator[View]:
         for table in UNITS:

@@ -29,7 +29,7 @@ class Place:
 
 
 def other_places(settings: Settings, order: Order) -> list[Place]:
-    """Look at dead letters and the spool, and name what cannot be looked at."""
+    """Look at dead letters and the spool, and name what cannot be looked at; OpenSearch is looked at by ``firehose.keeper.erase_documents``."""
     return [*_dead(settings.dead_folder, order), *_spool(settings.spool_folder, order), *_not_looked_at(settings)]
 
 
@@ -79,8 +79,6 @@ def _in_segment(path: Path, secret: int, order: Order) -> tuple[int, int]:
 
 
 def _not_looked_at(settings: Settings) -> Iterator[Place]:
-    if settings.opensearch_url:
-        yield Place("OpenSearch", "not looked at: delete the documents there too (_delete_by_query)")
     lake = Path(settings.lake_location)
     halves = [] if settings.lake_location.startswith("s3://") else [path for path in lake.rglob("_*.parquet.*") if path.is_file()]
     if halves:

@@ -3,12 +3,13 @@
 ::
 
     keep: {logs: 30d, spans: 14d}
+    opensearch: {logs: 7d}
     expire:
       - {name: debug, when: {severity_text: DEBUG}, after: 3d}
       - {name: chatty, table: logs, when: {service.name: [cart, ads]}, after: 7d}
     max_bytes: 200GB
 
-Ages are those of an hour of event time: its rows leave when the whole hour is older.
+Ages are those of an hour of event time: its rows leave when the whole hour is older. Indices of OpenSearch are of a day, and leave when the whole day is older.
 """
 
 import re
@@ -50,10 +51,11 @@ class Retention:
     keep_us: Mapping[TableName, int] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     max_bytes: int | None = None
+    opensearch_us: Mapping[TableName, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is any rule."""
-        return bool(self.keep_us or self.rules or self.max_bytes is not None)
+        return bool(self.keep_us or self.rules or self.max_bytes is not None or self.opensearch_us)
 
 
 def read_retention(path: Path, *, required: bool = False) -> Retention:
@@ -63,17 +65,17 @@ def read_retention(path: Path, *, required: bool = False) -> Retention:
 
 def parse_retention(document: Document) -> Retention:
     """Read the rules of a document."""
-    document.refuse_unknown(("keep", "expire", "max_bytes"))
+    document.refuse_unknown(("keep", "expire", "max_bytes", "opensearch"))
     names: dict[str, None] = {}
     rules = tuple(_rule(document, number, names) for number in range(len(_of_type(document, list, "expire"))))
-    return Retention(_keep(document), rules, _size(document))
+    return Retention(_ages(document, "keep"), rules, _size(document), _ages(document, "opensearch"))
 
 
-def _keep(document: Document) -> dict[TableName, int]:
-    keep = _of_type(document, dict, "keep")
-    if keep:
-        document.refuse_unknown(UNITS, "keep")
-    return {table: _age(document, "keep", table) for table in UNITS if table in keep}
+def _ages(document: Document, name: str) -> dict[TableName, int]:
+    ages = _of_type(document, dict, name)
+    if ages:
+        document.refuse_unknown(UNITS, name)
+    return {table: _age(document, name, table) for table in UNITS if table in ages}
 
 
 def _rule(document: Document, number: int, names: dict[str, None]) -> Rule:

@@ -53,9 +53,11 @@ def _lake(parts: Parts) -> Sink:
 def _opensearch(parts: Parts) -> Sink:
     from firehose.sinks.opensearch.sink import OpenSearchSink
     from tailrace import aws
+    from tailrace.opensearch_connection import service_of
 
     register = parts.register or AttributeRegister(parts.settings.register_path)
-    return OpenSearchSink(aws.opensearch(parts.settings).transport, register, parts.dead, parts.clock, probe=parts.probe)
+    serverless = service_of(parts.settings) == "aoss"
+    return OpenSearchSink(aws.opensearch(parts.settings).transport, register, parts.dead, parts.clock, probe=parts.probe, serverless=serverless)
 
 
 def _amazon_firehose(parts: Parts) -> Sink:

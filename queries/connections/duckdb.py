@@ -26,7 +26,7 @@ from queries.connections.part_cache import PartCache, PartsChangedError
 from queries.sql.ip import MACROS
 from tailrace.errors import RequestError, StateError
 from tailrace.forms import arrow_schema
-from tailrace.lake import Part, live_parts
+from tailrace.lake import live_parts
 from tailrace.schema import TABLES, FieldType, TableName
 from tailrace.settings import Settings
 from tailrace.stores.port import ObjectStore
@@ -67,7 +67,7 @@ class LakeConnection:
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
         self._settings, self._store = settings, store
         folder = store.local_path("x")
-        self._cache = None if folder else PartCache(store, settings.part_cache_folder)
+        self._cache = None if folder else PartCache(store, settings.part_cache_folder, settings.part_cache_bytes)
         root = folder.parent if folder else settings.part_cache_folder
         root.mkdir(parents=True, exist_ok=True)
         self._root = root.resolve()
@@ -85,7 +85,7 @@ class LakeConnection:
         Only whole parts are left out: the statement itself must still ask for the times it wants.
         """
         parts = live_parts(self._store, table, from_us, to_us)
-        return relation_of(table, [self._path(part) for part in parts])
+        return relation_of(table, self._cache.paths_of(parts) if self._cache is not None else [self._root / part.key for part in parts])
 
     def execute(self, sql: str, params: Mapping[str, Any] | Sequence[Any] = (), timeout_s: float | None = None) -> pa.Table:
         """Run one statement and answer its rows.
@@ -120,11 +120,6 @@ class LakeConnection:
         finally:
             timer.cancel()
             cursor.close()
-
-    def _path(self, part: Part) -> Path:
-        if self._cache is not None:
-            return self._cache.path_of(part)
-        return self._root / part.key
 
 
 def _open(settings: Settings, root: Path) -> duckdb.DuckDBPyConnection:

@@ -10,11 +10,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 import orjson
 import pyarrow as pa
 
 from queries.dsl.nodes import SourceFilter
 from tailrace.schema import TABLES, Field, FieldType, TableName
+from tailrace.times import clamped
 
 Document = dict[str, Any]
 _LONG: Final = range(-(2**63), 2**63)
@@ -24,13 +26,17 @@ def documents(table: TableName, rows: pa.Table, types: Mapping[str, FieldType], 
     """Answer the documents of rows, filtered as asked."""
     keep = _keeper(source)
     fields = [field for field in TABLES[table].fields if field.type is FieldType.ATTRIBUTES or keep(field.name)]
-    columns = [rows.column(field.column).to_pylist() for field in fields]
+    columns = [_values(field, rows.column(field.column)) for field in fields]
     for number in range(rows.num_rows):
         document: Document = {}
         for field, column in zip(fields, columns, strict=True):
             if column[number] is not None:
                 _add(document, field, column[number], types, keep)
         yield document
+
+
+def _values(field: Field, column: "pa.ChunkedArray[Any]") -> list[Any]:
+    return list((clamped(column) if field.type is FieldType.TIME else column).to_pylist())
 
 
 def _add(document: Document, field: Field, value: Any, types: Mapping[str, FieldType], keep: Callable[[str], bool]) -> None:  # noqa: ANN401 - a cell
@@ -58,17 +64,28 @@ def iso_us(moment: datetime) -> str:
 def split_attributes(text: str, types: Mapping[str, FieldType]) -> dict[str, dict[str, Any]]:
     """Split a row's JSON into what the register types and the rest."""
     try:
-        values = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return _split(orjson.loads(text), text, types)
+    except (orjson.JSONDecodeError, RecursionError):
         return {"attributes_other": {"_unreadable": text}}
+
+
+def _split(values: Any, text: str, types: Mapping[str, FieldType]) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - JSON of any shape
     found: dict[str, dict[str, Any]] = {"attributes": {}, "attributes_other": {}}
     for key, value in values.items() if isinstance(values, dict) else ():
         kind = types.get(key)
         if kind is not None and _fits(value, kind):
             found["attributes"][key] = value
         else:
-            found["attributes_other"][key] = value if isinstance(value, str) else orjson.dumps(value).decode()
+            found["attributes_other"][key] = value if isinstance(value, str) else _text(value, key, text)
     return {name: inner for name, inner in found.items() if inner or (name == "attributes" and not found["attributes_other"])}
+
+
+def _text(value: object, key: str, text: str) -> str:
+    """Write a member as JSON; one that is nested deeper than orjson writes (254), though it reads it, as the row has it."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw])[key]).decode()
 
 
 def _fits(value: object, kind: FieldType) -> bool:

@@ -27,6 +27,7 @@ from tailrace.fields import AttributeRegister
 from tailrace.forms import index_name
 from tailrace.lake import partition_of
 from tailrace.schema import FieldType, TableName
+from tailrace.times import clamped
 
 FEW_PARTS = 8
 """Of no more parts than these a page of hits is read at once."""
@@ -97,7 +98,7 @@ class LakeEngine:
         sorts = [_sort_values(rows.column(f"_sort{number}").to_pylist(), order.type) for number, order in enumerate(orders)]
         shown = documents(asked.table, rows, asked.scope.resolver.types, asked.search.source) if asked.search.source.enabled else None
         found = []
-        days = [_day(time) for time in rows.column("_time").to_pylist()]
+        days = [_day(time) for time in clamped(rows.column("_time")).to_pylist()]
         for number, (event_id, day) in enumerate(zip(rows.column("_id").to_pylist(), days, strict=True)):
             hit = {"_index": index_name(asked.table, day), "_id": event_id, "_score": None}
             if shown is not None:

@@ -1,12 +1,14 @@
 """``tailrace lake``: what lies in the lake, and looking after it."""
 
 import sys
+from dataclasses import asdict
 
 import click
 
 from firehose.keeper import Keeper
 from firehose.keeper.account import summary
 from firehose.keeper.expire import Expiry, totals
+from firehose.keeper.expire_indices import index_expiry
 from firehose.keeper.retention import read_retention
 from firehose.keeper.verify import verify as verify_lake
 from firehose.lock import held
@@ -81,18 +83,22 @@ def verify(*, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what would go.")
 @json_option
 def expire(*, dry_run: bool, as_json: bool) -> None:
-    """Let rows go by the rules of retention, now; the keeper of the gateway does it every five minutes.
+    """Let rows, and day indices of OpenSearch, go by the rules of retention, now; the keeper of the gateway does it every five minutes.
 
     Example: tailrace lake expire --dry-run
     """
     settings = load().settings
     rules = read_retention(settings.retention_path, required=True)
-    found = totals(Expiry(open_store(settings), rules).run(SystemClock().now_us(), dry_run=dry_run))
+    now_us, indices = SystemClock().now_us(), index_expiry(settings, rules)
+    found = totals(Expiry(open_store(settings), rules).run(now_us, dry_run=dry_run))
+    gone = indices.run(now_us, dry_run=dry_run) if indices else []
     if as_json:
-        print_json({"dry_run": dry_run, "expired": found})
+        print_json({"dry_run": dry_run, "expired": found, "indices": [asdict(one) for one in gone]})
     else:
         print_table(("table", "rule", "partitions", "rows", "bytes"), [tuple(row.values()) for row in found])
         click.echo(f"{sum(row['rows'] for row in found):,} rows {'would go' if dry_run else 'went'}")
+        if gone:
+            print_table(("index", "documents"), [(one.index, one.documents) for one in gone])
 
 
 command.add_command(backup_command)

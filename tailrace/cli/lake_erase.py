@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from firehose.keeper.erase import ALWAYS, Order, erase, order_of, would_erase
+from firehose.keeper.erase_documents import DocumentErasure
 from firehose.keeper.erasures import begin, end, erasures
 from firehose.keeper.places import Place, empty_part_cache, other_places
 from firehose.keeper.settled import settled_by
@@ -30,7 +31,7 @@ from tailrace.stores import open_store
 @click.option("--by", "who", help="Who wants it, for the account of erasures.  [default: the user of this machine]")
 @json_option
 def erase_command(where: Sequence[str], contains: Sequence[str], *, now: bool, dry_run: bool, who: str | None, as_json: bool, **times: str | None) -> None:
-    """Erase rows of logs, spans and metrics that meet one of the conditions, and look whether they are gone. Exits 1 where some place holds them still.
+    """Erase rows of logs, spans and metrics that meet one of the conditions, and their documents of OpenSearch, and look whether they are gone. Exits 1 where some place holds them still.
 
     Example: tailrace lake erase --where enduser.id=u-17 --contains ann@example.com --dry-run
     """
@@ -61,27 +62,42 @@ def erasures_command(*, as_json: bool) -> None:
 
 
 def _planned(settings: Settings, order: Order) -> dict[str, Any]:
-    return asdict(would_erase(open_store(settings), order))
+    return {**asdict(would_erase(open_store(settings), order)), "documents": 0, "documents_left": 0}
 
 
 def _done(settings: Settings, order: Order, who: str, *, now: bool) -> dict[str, Any]:
     clock = SystemClock()
     number = begin(settings.erasures_path, order, who, clock.now_us())
+    search = _opensearch(settings, clock.now_us())
+    documents = search.erase(open_store(settings), order) if search else 0
     done = erase(open_store(settings), order, settled_by(settings.spool_folder), now=now)
     if now:
         empty_part_cache(settings.part_cache_folder)
     end(settings.erasures_path, number, done, clock.now_us())
-    return asdict(done)
+    return {**asdict(done), "documents": documents, "documents_left": search.left(order) if search else 0}
+
+
+def _opensearch(settings: Settings, now_us: int) -> DocumentErasure | None:
+    if not settings.opensearch_url:
+        return None
+    from tailrace import aws  # opensearch-py takes long to import
+    from tailrace.opensearch_connection import service_of
+
+    return DocumentErasure(aws.opensearch(settings).transport, settings.opensearch_gone_path, now_us, serverless=service_of(settings) == "aoss")
 
 
 def _places(settings: Settings, order: Order, found: dict[str, Any]) -> list[Place]:
     waiting = [Place("replaced part", key) for key in found.pop("waiting")]
     left = [Place("lake", f"{found['left']:,} rows came meanwhile: erase again")] if found["left"] else []
+    if found["documents_left"]:
+        left.append(Place("OpenSearch", f"{found['documents_left']:,} documents came meanwhile, or are not refreshed yet: erase again"))
     return [*left, *waiting, *other_places(settings, order)]
 
 
 def _print(found: dict[str, Any], places: Sequence[Place]) -> None:
     click.echo(f"{found['rows']:,} rows of {found['parts']:,} parts {'would be erased' if found['dry_run'] else 'erased'}, about {found['bytes']:,} bytes")
+    if found["documents"]:
+        click.echo(f"{found['documents']:,} documents of OpenSearch erased")
     if places:
         click.echo("other places:" if found["dry_run"] else "not gone everywhere:", err=True)
         print_table(("place", "what"), [(place.name, place.what) for place in places])

@@ -14,9 +14,9 @@ def open_store(settings: Settings) -> ObjectStore:
     if not location.startswith("s3://"):
         return FolderStore(Path(location))
     from tailrace import aws  # boto3 takes 300 ms to import, and most have their lake in a folder
-    from tailrace.stores.s3 import S3Store
+    from tailrace.stores.s3 import S3Store, encryption_of
 
     bucket, _, prefix = location.removeprefix("s3://").partition("/")
     if not bucket:
         raise SettingError(f"lake = {location!r}: no bucket is named, as in s3://bucket/prefix")
-    return S3Store(aws.client("s3", settings), bucket, prefix)
+    return S3Store(aws.client("s3", settings), bucket, prefix, encryption=encryption_of(settings))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from firehose import LocalFirehose
@@ -15,12 +16,16 @@ from tailrace.clock import SystemClock
 from tailrace.errors import PermanentError
 from tailrace.ledger import Hop, open_ledger
 from tailrace.stores.folder import FolderStore
+from tests.contracts.bad_rows import GOOD, TOO_LONG, bad_rows
 from tests.contracts.destinations import LONGEST, Messages, OfRecords, destination
 from tests.firehose.deliveries import NOON_US, delivery_of, events, everything_delivered, lake_column, numbers, quick, table_of
 
 ALL = list(SINKS)
 REFUSING = [name for name in ALL if name != "lake"]
 """The lake takes a row of any length."""
+
+REFUSED = {"opensearch": {"too long"}, "kinesis": {"too long"}} | {name: {"too long", "many keys"} for name in ("amazon_firehose", "sqs", "sns")}
+"""Of the bad rows; 50,000 keys are 1.03 million bytes of JSON with their escapes. The others take rows of any length."""
 
 SERVICES = ["amazon_firehose", "kinesis", "sqs", "sns"]
 
@@ -95,6 +100,43 @@ def test_a_row_that_it_can_never_take_is_a_dead_letter_and_the_others_go_on(tmp_
     assert (row["sink"], row["source"], row["kind"]) == (name, "test:a", "document")
     hop = delivered(tmp_path, name)
     assert (hop.went_out, hop.dead, hop.pending) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_of_bad_input_each_row_is_there_or_a_dead_letter_and_nothing_is_stuck(tmp_path: Path, name: str) -> None:
+    rows = bad_rows()
+    with destination(name, tmp_path) as there:
+        if name == "opensearch":
+            there.fake.max_bytes = TOO_LONG
+        with open_stream(tmp_path, there.sink) as stream:
+            stream.put(delivery_of(table_of(rows)))
+            stream.put(delivery_of(table_of([])))
+            stream.put(events(0, 3))
+            assert everything_delivered(stream)
+            letters = DeadLetters(tmp_path / "dead")
+            bodies = [letter.body for row in letters.rows(99) if (letter := letters.get(str(row["id"])))]
+        came, dead = there.ids(), [json.loads(body)["event_id"] for body in bodies]
+    assert sorted([*came, *dead]) == sorted([*(row["event_id"] for row in rows), *numbers(3)])
+    assert set(came) >= {*GOOD, *numbers(3)}
+    assert set(dead) == REFUSED.get(name, set())
+    hop = delivered(tmp_path, name)
+    assert (hop.came_in, hop.went_out, hop.dropped, hop.dead, hop.pending, hop.lost) == (len(rows) + 3, len(came), 0, len(dead), 0, 0)
+    check = open_ledger(tmp_path / "ledger.sqlite").check()
+    assert check.balanced, check.problems
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_columns_of_the_wrong_type_are_refused_at_the_door_and_what_follows_arrives(tmp_path: Path, name: str) -> None:
+    good = table_of([{"event_id": "wrong"}])
+    number = good.set_column(good.schema.get_field_index("message"), "message", pa.array([7]))
+    with destination(name, tmp_path) as there, open_stream(tmp_path, there.sink) as stream:
+        for wrong in (number, good.drop_columns(["message"]), good.append_column("more", pa.array([1])), table_of([{"event_id": "null", "event_time": None}])):
+            with pytest.raises(PermanentError, match="delivery of test:a: logs"):
+                stream.put(delivery_of(wrong))
+        stream.put(events(0, 2))
+        assert everything_delivered(stream)
+        assert sorted(there.ids()) == numbers(2)
+    assert delivered(tmp_path, name).came_in == 2
 
 
 @pytest.mark.parametrize("refuse_every", [2, 3, 7])

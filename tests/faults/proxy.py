@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -33,11 +33,14 @@ class Proxy:
         self.harms: deque[str] = deque()
         self.methods = {"PUT", "GET", "DELETE", "POST", "HEAD"}
         self.done: Counter[str] = Counter()
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        """Method, path and headers (names in lower case) of the requests."""
         self.lock = threading.Lock()
         self.url = ""
 
-    def next_harm(self, method: str) -> str:
+    def next_harm(self, method: str, path: str, headers: Mapping[str, str]) -> str:
         with self.lock:
+            self.seen.append((method, path, {name.lower(): value for name, value in headers.items()}))
             harm = self.harms.popleft() if self.harms and method in self.methods else ""
             self.done[harm or "none"] += 1
             return harm
@@ -70,7 +73,7 @@ class _Handler(QuietHandler):
         self._pass()
 
     def _pass(self) -> None:
-        body, harm = self._body(), self.proxy.next_harm(self.command)
+        body, harm = self._body(), self.proxy.next_harm(self.command, self.path, dict(self.headers.items()))
         if harm in STATUSES:
             status, code = STATUSES[harm]
             self._answer(status, [("Content-Type", "application/xml")], _ERROR.format(code=code).encode())

@@ -76,8 +76,19 @@ def _actions(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], dict[str, Any
 class _Handler(QuietHandler):
     fake: FakeOpenSearch
 
+    def do_DELETE(self) -> None:
+        name = self.path.strip("/")
+        with self.fake.lock:
+            gone = [key for key in self.fake.documents if key[0] == name]
+            for key in gone:
+                del self.fake.documents[key]
+        self._answer(200 if gone else 404, {"acknowledged": bool(gone)})
+
     def do_GET(self) -> None:
-        index, _, what = self.path.strip("/").partition("/")
+        index, _, what = self.path.partition("?")[0].strip("/").partition("/")
+        if (index, what) == ("_cat", "indices"):
+            self._answer(200, [{"index": name, "uuid": f"uuid of {name}"} for name in sorted({name for name, _ in self.fake.documents})])
+            return
         if what == "_mapping" and index in self.fake.mappings:
             self._answer(200, {index: {"mappings": self.fake.mappings[index]}})
         else:

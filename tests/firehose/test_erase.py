@@ -212,9 +212,9 @@ def test_dead_letters_and_the_spool_that_hold_it_are_named_and_others_are_not(tm
         stream.put(delivery_of(numbered(0, 3, host_name=ANN), dead=dead))
         assert stream.flush()
     found = other_places(settings, order_of([], [ANN]))
-    assert [place.name for place in found] == ["dead letter", "dead letter", "spool", "OpenSearch"]
+    assert [place.name for place in found] == ["dead letter", "dead letter", "spool"]
     assert "3 rows, 2 dead letters" in found[2].what
-    assert [place.name for place in other_places(settings, order_of([], ["nobody"]))] == ["OpenSearch"]
+    assert [place.name for place in other_places(settings, order_of([], ["nobody"]))] == []
     assert other_places(quick(tmp_path), order_of(["host.name=nobody"], [])) == []
 
 

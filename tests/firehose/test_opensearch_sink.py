@@ -143,6 +143,22 @@ def test_attributes_go_where_their_type_is_known_and_mappings_grow(tmp_path: Pat
     assert any(path.startswith("/tailrace-logs-*") and "shop" in body["properties"]["attributes"]["properties"] for path, body in fake.puts)
 
 
+def test_opensearch_serverless_gets_templates_without_what_is_its_own_and_mappings_by_name(tmp_path: Path, fake: FakeOpenSearch) -> None:
+    register = AttributeRegister(declared={"order.id": FieldType.LONG})
+    settings = quick(tmp_path, opensearch_url=fake.url, opensearch_service="aoss", opensearch_user="basic, as nothing checks signatures here")
+    with LocalFirehose(settings, SystemClock(), register=register) as stream:
+        stream.put(events(0, 2))
+        assert everything_delivered(stream)
+        register.learn({"shop": FieldType.KEYWORD})
+        stream.put(events(2, 1))
+        assert everything_delivered(stream)
+    templates = [body["template"]["settings"] for path, body in fake.puts if path.startswith("/_index_template/")]
+    assert len(templates) == 6
+    assert all(own["index"] == {"mapping": {"total_fields": {"limit": 1_000}}} for own in templates)
+    grown = {path.partition("?")[0]: body["properties"]["attributes"]["properties"] for path, body in fake.puts if "_mapping" in path}
+    assert grown == {"/tailrace-logs-2026.09.21/_mapping": {"shop": {"type": "keyword", "ignore_above": 8_191}}}
+
+
 @pytest.mark.parametrize(
     "answer", [None, {}, {"items": []}, {"items": "x"}, {"items": [{}]}, {"items": [{"create": 1}]}, {"items": [{"create": {"status": "201"}}]}, []]
 )

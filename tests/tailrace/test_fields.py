@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tailrace.errors import FileError, SettingError
-from tailrace.fields import MAX_LEARNED, AttributeRegister, type_word
+from tailrace.fields import MAX_LEARNED, MAX_PATHS, AttributeRegister, Holder, type_word
+from tailrace.forms import fields_limit
 from tailrace.schema import FieldType
 
 
@@ -26,7 +27,66 @@ def test_fifty_thousand_names_explode_nothing() -> None:
     register = AttributeRegister()
     for start in range(0, 50_000, 1_000):
         register.learn({f"key{number}": FieldType.LONG for number in range(start, start + 1_000)})
-    assert len(register.types()) == MAX_LEARNED
+    assert len(register.types()) == MAX_LEARNED // 2
+
+
+def of(prefix: str, count: int, kind: FieldType = FieldType.KEYWORD) -> dict[str, FieldType]:
+    return {f"{prefix}.{number}": kind for number in range(count)}
+
+
+def test_a_noisy_format_leaves_room_for_the_numbers_of_others() -> None:
+    register = AttributeRegister()
+    for account in range(20):
+        register.learn(of(f"cloudtrail.{account}", 2_000), Holder("aws.cloudtrail", f"s3:trail-{account}"))
+    assert len(register.types()) == MAX_LEARNED * 2 // 3
+    register.learn(of("cart", 40, FieldType.DOUBLE), Holder("app.json", "cloudwatch:/aws/lambda/cart"))
+    assert sum(kind is FieldType.DOUBLE for kind in register.types().values()) == 40
+
+
+def test_a_noisy_source_leaves_room_for_others_of_its_format_and_for_other_formats() -> None:
+    register = AttributeRegister()
+    taken = []
+    for source in range(8):
+        before = len(register.types())
+        for start in range(0, 3_000, 100):
+            register.learn(of(f"{source}.{start}", 100), Holder("app.json", f"file:{source}"))
+        taken.append(len(register.types()) - before)
+    assert (taken[0], sum(taken)) == (MAX_LEARNED // 2, MAX_LEARNED * 2 // 3)
+    assert taken == sorted(taken, reverse=True)
+    register.learn(of("other", 1_000), Holder("app.logfmt", "file:other"))
+    assert len(register.types()) - sum(taken) > 50
+
+
+def test_shares_are_those_of_before_after_a_restart(tmp_path: Path) -> None:
+    path, holder = tmp_path / "attributes.json", Holder("app.json", "file:a")
+    AttributeRegister(path).learn(of("a", 1_000), holder)
+    again = AttributeRegister(path)
+    assert not again.learn(of("b", 1_000), holder)
+    assert again.learn(of("b", 1_000), Holder("app.csv", "file:b"))
+
+
+def test_a_register_that_was_written_before_there_were_shares_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "attributes.json"
+    path.write_bytes(b'{"learned":{"user":"long"},"declared":{"x":"keyword"}}')
+    assert AttributeRegister(path).types() == {"user": FieldType.LONG, "x": FieldType.KEYWORD}
+
+
+@pytest.mark.parametrize(("learned", "declared"), [("tls", "tls.cipher"), ("tls.cipher", "tls"), ("a.b.c", "a")])
+def test_a_learned_name_gives_way_to_a_declared_one_that_opensearch_cannot_map_beside_it(learned: str, declared: str) -> None:
+    register = AttributeRegister()
+    register.learn({learned: FieldType.LONG, "user": FieldType.LONG})
+    register.declare({declared: FieldType.KEYWORD})
+    assert register.types() == {"user": FieldType.LONG, declared: FieldType.KEYWORD}
+
+
+def test_the_fields_of_a_mapping_stay_bounded_however_deep_the_names_are() -> None:
+    register = AttributeRegister()
+    for number in range(2_000):
+        register.learn({".".join(f"{number}{letter}" for letter in "abcdefghijklmnop"): FieldType.LONG}, Holder(f"f{number}", f"s{number}"))
+    assert len(register.types()) == MAX_PATHS // 16
+    assert fields_limit(register.types()) == 2_000
+    register.learn({"a" + ".a" * 16: FieldType.LONG}, Holder("new", "new"))
+    assert not any(name.startswith("a.") for name in register.types())
 
 
 @pytest.mark.parametrize("name", ["user.id", "user"])

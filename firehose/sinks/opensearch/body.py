@@ -16,6 +16,7 @@ from tailrace.clock import US_PER_DAY
 from tailrace.forms import index_name
 from tailrace.lake import FIRST_HOUR_US, LAST_HOUR_US, partition_of
 from tailrace.schema import TABLES, Field, FieldType, TableName
+from tailrace.times import clamped
 
 
 def lines(name: TableName, rows: pa.Table, split: AttributeSplit) -> Texts:
@@ -60,17 +61,11 @@ def _field(field: Field, table: pa.Table) -> list[Text]:
 def _value(field: Field, column: Texts) -> Texts:
     match field.type:
         case FieldType.TIME:
-            return joined([compute.replace_substring(compute.cast(_sane(column), pa.string()), " ", "T", max_replacements=1), "Z"])
+            return joined([compute.replace_substring(compute.cast(clamped(column), pa.string()), " ", "T", max_replacements=1), "Z"])
         case FieldType.DOUBLE | FieldType.LONG | FieldType.BOOLEAN:
             return numbers(column)
         case _:
             return escaped(column)
-
-
-def _sane(times: Texts) -> Texts:
-    """Clamp times to years of four digits, which is what OpenSearch's date format reads."""
-    low, high = (pa.scalar(bound, pa.int64()).cast(pa.timestamp("us")) for bound in (-62_135_596_800_000_000, 253_402_300_799_999_999))
-    return compute.max_element_wise(compute.min_element_wise(times, high, skip_nulls=False), low, skip_nulls=False)
 
 
 def _attributes(field: Field, table: pa.Table, split: AttributeSplit) -> list[Text]:

@@ -28,6 +28,7 @@ from firehose.delivery import DeadLetter
 from firehose.disk import Probe, no_probe
 from firehose.frame import UNITS
 from firehose.json_text import Texts
+from firehose.opensearch_indices import day_indices
 from firehose.parts import event_times
 from firehose.sinks.opensearch.answer import Verdict, read_answer, refusal
 from firehose.sinks.opensearch.attribute_split import AttributeSplit
@@ -35,7 +36,7 @@ from firehose.sinks.opensearch.body import index_of, lines
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister
-from tailrace.forms import INDEX_PREFIX, OPENSEARCH_MAPPINGS, opensearch_template
+from tailrace.forms import INDEX_PREFIX, OPENSEARCH_MAPPINGS, fields_limit, opensearch_template
 from tailrace.schema import FieldType, TableName
 
 NAME: Final = "opensearch"
@@ -45,10 +46,12 @@ PIECE_ROWS: Final = 10_000
 LIMITS: Final = Limits(rows=20_000, nbytes=16 * 1024 * 1024, after_s=0.25)
 _ANSWER: Final = {"filter_path": "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"}
 NOT_THERE: Final = "404 "
+REFUSED: Final = "400 "
+_NONE_IS_WELL: Final = {"allow_no_indices": "true"}
 _NDJSON: Final = {"content-type": "application/x-ndjson"}
 
 
-class Performs(Protocol):
+class Sends(Protocol):
     """The one call of opensearch-py's transport that is used."""
 
     def perform_request(self, method: str, url: str, *, params: Any = None, body: Any = None, headers: Any = None) -> Any:  # noqa: ANN401 - opensearch-py's own
@@ -56,16 +59,28 @@ class Performs(Protocol):
         ...
 
 
+class _RefusedError(TransientError):
+    """OpenSearch refuses a template, a setting or a mapping."""
+
+
 class OpenSearchSink:
-    """Writes documents through a transport."""
+    """Writes documents through a transport; ``serverless``: to a collection of OpenSearch Serverless, which must be one for searching (others refuse ids)."""
 
     name = NAME
 
     def __init__(
-        self, transport: Performs, register: AttributeRegister, dead: DeadLetters, clock: Clock, *, limits: Limits = LIMITS, probe: Probe = no_probe
+        self,
+        transport: Sends,
+        register: AttributeRegister,
+        dead: DeadLetters,
+        clock: Clock,
+        *,
+        limits: Limits = LIMITS,
+        probe: Probe = no_probe,
+        serverless: bool = False,
     ) -> None:
         self._transport, self._register, self._dead, self._clock, self._probe = transport, register, dead, clock, probe
-        self.limits = limits
+        self.limits, self._serverless = limits, serverless
         self._split: AttributeSplit | None = None
 
     def attempt(self, batch: Batch, stem: str) -> "_Documents":
@@ -126,17 +141,37 @@ class OpenSearchSink:
 
     def _prepare(self, types: Mapping[str, FieldType], known: Mapping[str, FieldType]) -> None:
         for table in UNITS:
-            self._put(f"/_index_template/{INDEX_PREFIX}{table}", opensearch_template(table, types))
+            self._put(f"/_index_template/{INDEX_PREFIX}{table}", opensearch_template(table, types, serverless=self._serverless))
         new = {name: dict(OPENSEARCH_MAPPINGS[kind]) for name, kind in sorted(types.items()) if known.get(name) is not kind}
-        if new:
-            mapping = {"properties": {"attributes": {"type": "object", "dynamic": False, "properties": new}}}
-            self._put(f"/{','.join(f'{INDEX_PREFIX}{table}-*' for table in UNITS)}/_mapping", mapping, {"allow_no_indices": "true"})
+        limit = {"index.mapping.total_fields.limit": fields_limit(types)}
+        for indices in self._indices() if new else ():
+            if fields_limit(known) != fields_limit(types):
+                self._put(f"/{indices}/_settings", limit, _NONE_IS_WELL)
+            self._grow(indices, new)
+
+    def _grow(self, indices: str, new: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add fields to the mappings of indices that are there; one that an index has otherwise stays there as it is, until its day leaves, and stops no other."""
+        try:
+            self._put(f"/{indices}/_mapping", {"properties": {"attributes": {"type": "object", "dynamic": False, "properties": dict(new)}}}, _NONE_IS_WELL)
+        except _RefusedError:
+            if len(new) == 1:
+                return
+            names = list(new)
+            for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+                self._grow(indices, {name: new[name] for name in half})
+
+    def _indices(self) -> list[str]:
+        """Answer what a mapping is put to: all by patterns, but on OpenSearch Serverless, which wants names."""
+        if self._serverless:
+            return [index.name for index in day_indices(self._transport)]
+        return [",".join(f"{INDEX_PREFIX}{table}-*" for table in UNITS)]
 
     def _put(self, path: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None) -> None:
         try:
             self._transport.perform_request("PUT", path, params=params, body=body)
         except Exception as error:
-            raise TransientError(f"PUT {path}: {refusal(error).reason}") from error
+            found = refusal(error)
+            raise (_RefusedError if found.reason.startswith(REFUSED) else TransientError)(f"PUT {path}: {found.reason}") from error
 
 
 @dataclass(slots=True)

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from queries.connections.duckdb import LakeConnection, relation_of
-from queries.connections.part_cache import PartCache, PartsChangedError
+from queries.connections.part_cache import PartsChangedError
 from tailrace.clock import US_PER_HOUR, to_datetime
 from tailrace.errors import RequestError, StateError
 from tailrace.forms import arrow_schema
-from tailrace.lake import Part, Partition, PartitionState, part_key, partition_of, state_key
+from tailrace.lake import PartitionState, part_key, partition_of, state_key
 from tailrace.settings import Settings
 from tailrace.stores.folder import FolderStore
 from tailrace.stores.port import ObjectInfo, TaggedObject
@@ -226,47 +226,3 @@ def test_parts_on_s3_are_fetched_once_and_only_those_of_the_time(tmp_path: Path,
     assert _ids(opened, HOUR_US, HOUR_US + 1) == _ids(opened, HOUR_US, HOUR_US + 1) == ["a"]
     assert store.fetched == [part_key("logs", partition_of(HOUR_US), "f-1.parquet")]
     opened.close()
-
-
-def _part(name: str, size: int) -> Part:
-    return Part("logs", Partition("2026-11-24", "10"), f"logs/day=2026-11-24/hour=10/{name}", size)
-
-
-class Objects:
-    """Objects by key."""
-
-    def __init__(self, objects: dict[str, bytes]) -> None:
-        self.objects, self.gets = objects, 0
-
-    def get(self, key: str) -> bytes | None:
-        self.gets += 1
-        return self.objects.get(key)
-
-
-def test_the_cache_keeps_to_its_bound_and_lets_the_oldest_go(tmp_path: Path) -> None:
-    parts = [_part(f"f-{number}.parquet", 100) for number in range(5)]
-    store = Objects({part.key: b"x" * 100 for part in parts})
-    cache = PartCache(store, tmp_path / "cache", max_bytes=250)
-    for part in parts:
-        assert cache.path_of(part).read_bytes() == b"x" * 100
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-    assert store.gets == 5
-    cache.path_of(parts[-1])
-    assert store.gets == 5
-
-
-def test_a_part_that_is_gone_from_the_store_is_a_change_of_parts(tmp_path: Path) -> None:
-    with pytest.raises(PartsChangedError):
-        PartCache(Objects({}), tmp_path / "cache").path_of(_part("f-1.parquet", 1))
-
-
-def test_threads_fetch_a_part_once(tmp_path: Path) -> None:
-    part = _part("f-1.parquet", 3)
-    store = Objects({part.key: b"abc"})
-    cache = PartCache(store, tmp_path / "cache")
-    threads = [threading.Thread(target=cache.path_of, args=(part,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert store.gets == 1
