@@ -33,6 +33,7 @@ from tailrace.errors import DecodeError
 from tailrace.fields import AttributeRegister
 from tailrace.ids import position_event_id
 from tailrace.schema import TableName
+from tailrace.tracing import UNTRACED, traced
 
 PayloadKind = Literal["cloudwatch", "xray"]
 Replay = Callable[[DeadLetter], "Summary"]
@@ -41,6 +42,9 @@ INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
 """Text of payloads that are put together: with four times as much, short lines (VPC flow logs) take half as long again and 130 MB more memory, and long ones gain nothing."""
 
+
+SERVICE: Final = "tailrace-collector"
+"""The name of segments of what does not come through the gateway's port: files, queues, streams, syslog."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -91,6 +95,7 @@ class Collector:
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
         self._replays: dict[str, Replay] = {}
+        self.tracer = UNTRACED
 
     @property
     def inflate_max_bytes(self) -> int:
@@ -116,18 +121,20 @@ class Collector:
         Where it raises, part of the payloads may have been put; their events have the same ids when all are put again.
         """
         summary, waiting, size = Summary(), list[cloudwatch.Decoded | DeadLetter](), 0
-        for payload in payloads:
-            decoded = self._decode(payload)
-            waiting.append(decoded)
-            size += sum(run.text.nbytes for run in decoded.runs) if isinstance(decoded, cloudwatch.Decoded) else len(decoded.body)
-            if size >= TOGETHER_BYTES:
-                summary += self._put_decoded(waiting, source)
-                waiting, size = [], 0
-        return summary + self._put_decoded(waiting, source)
+        with self.tracer.segment(SERVICE, source=source or cloudwatch.STREAM_NAME):
+            for payload in payloads:
+                decoded = self._decode(payload)
+                waiting.append(decoded)
+                size += sum(run.text.nbytes for run in decoded.runs) if isinstance(decoded, cloudwatch.Decoded) else len(decoded.body)
+                if size >= TOGETHER_BYTES:
+                    summary += self._put_decoded(waiting, source)
+                    waiting, size = [], 0
+            return summary + self._put_decoded(waiting, source)
 
     def collect_lines(self, lines: Lines, dropped: Mapping[str, int] = NOTHING) -> Summary:
         """Parse lines of one origin and put their rows; ``dropped`` are lines that the source left out, by the name of its rule."""
-        return self._put_runs([lines], dropped=dropped) if len(lines) or dropped else Summary()
+        with self.tracer.segment(SERVICE, source=lines.origin.counted_as):
+            return self._put_runs([lines], dropped=dropped) if len(lines) or dropped else Summary()
 
     def collect_spans(self, documents: Sequence[bytes], source: str, dead: Sequence[DeadLetter] = ()) -> Summary:
         """Read X-Ray segment documents and put their spans; ``dead`` are payloads of the same source in which no document was found."""
@@ -157,7 +164,8 @@ class Collector:
         """Open payloads (each with its kind, one of ``collectors.envelopes.openers``) and put all that they hold at once, under the source of the first."""
         if not payloads:
             return Summary()
-        opened = [self._opened(kind, sent) for kind, sent in payloads]
+        with traced("decode", payloads=len(payloads)):
+            opened = [self._opened(kind, sent) for kind, sent in payloads]
         unread = [one for one in opened if isinstance(one, DeadLetter)]
         read = [one for one in opened if isinstance(one, Opened)]
         for one in read:
@@ -233,7 +241,8 @@ class Collector:
 
     def _decode(self, data: bytes | str) -> cloudwatch.Decoded | DeadLetter:
         try:
-            return cloudwatch.decode(data, received_us=self._clock.now_us(), inflate_max_bytes=self._inflate_max_bytes, region=self._region)
+            with traced("decode", bytes=len(data)):
+                return cloudwatch.decode(data, received_us=self._clock.now_us(), inflate_max_bytes=self._inflate_max_bytes, region=self._region)
         except Exception as error:  # noqa: BLE001 - a fault of the decoder must not end the process nor lose the payload
             reason = f"the decoder raised {type(error).__name__}: {str(error)[:200]}"
             return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
@@ -278,7 +287,7 @@ class Collector:
         joined = came_in - sum(map(len, gathered))
         within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)
         try:
-            with self._parsing:
+            with traced("parse", lines=came_in), self._parsing:
                 sifted = [sift(run, self._work) for run in within.lines]
         except BaseException:
             within.give_back()
@@ -314,7 +323,8 @@ class Collector:
     ) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
         letters = tuple(replace(letter, detail={"source": source, **letter.detail}) for letter in dead)
-        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
+        with traced("put", source=source, rows=sum(table.num_rows for table in filled.values()), dead=len(letters)):
+            self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
         return Summary(
             sum(one.came_in for one in counts if one.unit == "payloads"),
             went_out(counts, "events"),

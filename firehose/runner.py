@@ -19,7 +19,9 @@ from firehose.routes import tier_of
 from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, StateError, TransientError
+from tailrace.tracing import UNTRACED, Tracer, traced
 
+SERVICE: Final = "tailrace-firehose"
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 15.0
 POISON_TRIES: Final = 3
@@ -45,12 +47,13 @@ class Office:
     """What a runner reports to.
 
     ``bury`` writes a batch into dead letters (sink, batch, reason), ``reported`` answers the number of the last batch of a sink that is in the ledger,
-    ``moved`` is called when a sink has moved, or has failed to.
+    ``moved`` is called when a sink has moved, or has failed to; ``tracer`` times deliveries.
     """
 
     bury: Callable[[str, Batch, str], None]
     reported: Callable[[str], int]
     moved: Callable[[], None]
+    tracer: Tracer = UNTRACED
 
 
 class Runner:
@@ -63,7 +66,7 @@ class Runner:
         self._probe, self._jitter = probe, jitter
         self.health = Health()
         self._wake, self._stop = threading.Event(), threading.Event()
-        self._flush_to = Position(0, 0)
+        self._flush_to, self._retries = Position(0, 0), 0
         self._oldest: tuple[Position, int] | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
 
@@ -196,9 +199,17 @@ class Runner:
 
     def _deliver(self, batch: Batch) -> tuple[OutcomeRow, ...] | None:
         seal = self._cursor.state.seal
-        attempt = self.sink.attempt(batch, seal.stem if seal else "")
-        failures = 0
+        stem = seal.stem if seal else ""
+        tracer = self._office.tracer if "logs" in batch.tables else UNTRACED  # else traces would make traces
+        with tracer.segment(SERVICE, sink=self.sink.name, batch=stem, rows=batch.rows, bytes=batch.nbytes) as part:
+            outcome = self._delivered(batch, self.sink.attempt(batch, stem))
+            part.note(retries=self._retries)
+        return outcome
+
+    def _delivered(self, batch: Batch, attempt: Attempt) -> tuple[OutcomeRow, ...] | None:
+        failures, self._retries = 0, -1
         while not self._stop.is_set() or not self.health.failures:
+            self._retries += 1
             try:
                 outcome = self._attempt(attempt)
             except TransientError as error:
@@ -218,7 +229,8 @@ class Runner:
         return None
 
     def _attempt(self, attempt: Attempt) -> tuple[OutcomeRow, ...]:
-        outcome = attempt.run()
+        with traced(self.sink.name, remote=True):
+            outcome = attempt.run()
         self._probe("sink.delivered")
         return outcome
 

@@ -29,6 +29,7 @@ from gateway.health import Limits, judged
 from gateway.heartbeat import heartbeat_from_settings, read_beats
 from gateway.listener import GatewayServer
 from gateway.own_metrics import own_metrics
+from gateway.own_traces import OwnTraces
 from gateway.parts import Parts, Reparses
 from gateway.ways_in import Told, open_ways
 from queries.workspace import Workspace
@@ -39,6 +40,7 @@ from tailrace.parse_health import read_health
 from tailrace.secrets import secret
 from tailrace.settings import Settings
 from tailrace.tls import ServerTls, TlsFiles
+from tailrace.tracing import Tracer
 
 STOP_WITHIN_S: Final = 5
 SHOWN_HEALTH: Final = 50
@@ -55,6 +57,7 @@ class Node:
     stream: LocalFirehose
     collector: Collector
     tls: ServerTls | None
+    traces: OwnTraces
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Teller:
     dead: DeadLetters
     ways: Mapping[str, Told]
     certificates: Mapping[str, Told]
+    traces: Told
 
     def __call__(self) -> Mapping[str, Any]:
         """Answer the status of this moment, as JSON shows it."""
@@ -82,6 +86,7 @@ class Teller:
             "dead": {"count": count, "bytes": size, "max_bytes": self.dead.max_bytes},
             **({"doors": doors} if doors else {}),
             **({"certificates": {name: told() for name, told in self.certificates.items()}} if self.certificates else {}),
+            **({"own_traces": self.traces()} if self.settings.own_traces else {}),
             **({"heartbeat": beats} if beats else {}),
         }
         return judged(told, Limits.of(self.settings))
@@ -93,8 +98,9 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
     clock = clock or SystemClock()
     with ExitStack() as stack:
         register = AttributeRegister(settings.register_path)
-        stream = stack.enter_context(LocalFirehose(settings, clock, register=register))
-        collector = collector_from_settings(settings, stream, register, clock)
+        tracer = Tracer(clock)
+        stream = stack.enter_context(LocalFirehose(settings, clock, register=register, tracer=tracer))
+        collector = collector_from_settings(settings, stream, register, clock, tracer=tracer)
         stack.callback(collector.close)
         workspace = Workspace(settings, clock)
         stack.callback(workspace.close)
@@ -106,19 +112,24 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         tls, certificates = gateway_tls(settings, clock), dict[str, Told]()
         ways |= open_ways(stack, settings, collector, clock, certificates)
         certificates |= {"gateway": partial(_certificate, tls)} if tls else {}
-        dead = DeadLetters(settings.dead_folder)
-        told = Teller(settings, stream, collector, keeper, dead, ways, certificates)
+        dead, traces = DeadLetters(settings.dead_folder), OwnTraces(tracer, collector)
+        told = Teller(settings, stream, collector, keeper, dead, ways, certificates, traces.status)
         health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
         again = _reparsing(settings, stream, collector, register, clock)
         desk, rehearsal = desk_from_settings(settings, stream, collector, register, clock), partial(rehearsal_from_settings, settings, clock)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops, desk, rehearsal)
-        yield Node(parts, stream, collector, tls)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops, desk, rehearsal, tracer)
+        yield Node(parts, stream, collector, tls, traces)
 
 
 def serve(settings: Settings, *, xray: bool = True) -> None:
     """Run the gateway until it is told to stop."""
     check_binding(settings.gateway_host, settings.gateway_token, certificates=bool(settings.gateway_tls_certificate and settings.gateway_tls_authority))
-    with open_node(settings, xray=xray) as node, _beating(settings, node.parts), _measuring(settings, node.parts):
+    with (
+        open_node(settings, xray=xray) as node,
+        _beating(settings, node.parts),
+        _measuring(settings, node.parts),
+        node.traces if settings.own_traces else nullcontext(),
+    ):
         config = uvicorn.Config(
             create_app(node.parts, settings.gateway_token, secret(settings.firehose_access_key, settings)),
             host=settings.gateway_host,

@@ -123,6 +123,9 @@ class Settings:
 
     health_max_age_s: float = _setting(300.0, "seconds that a row may wait for a sink before /healthz says `degraded`")
     own_metrics_every_s: float = _setting(60.0, "seconds between two writings of the gateway's own metrics into the table `metrics`; 0: none")
+    own_traces: bool = _setting(
+        default=True, meaning="trace some of the gateway's requests, deliveries and alert rounds, and write them into the table `spans`"
+    )
     heartbeat_url: str = _setting(
         "",
         "address that `tailrace up` and `tailrace serve` request while all is well, for a watchdog that misses it, or ssm:/name or secretsmanager:name; empty: none",

@@ -33,6 +33,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "dead": {"count": 0, "bytes": 0, "max_bytes": GIB},
         "doors": {"kinesis": {"taken": 3, "error": ""}, "syslog": {"put": 1}},
         "certificates": {"gateway": {"days_left": 90.0, "error": ""}},
+        "own_traces": {"segments": 0, "spans": 0, "left_out": 0},
         "heartbeat": {"failures": 0, "error": "", "last_sent_us": 0},
     }
     return {
