@@ -43,6 +43,9 @@ from tailrace.tracing import lambda_traced
 IN_LAMBDA: Final = "AWS_LAMBDA_FUNCTION_NAME"
 """The variable that Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
 
+RECORDS: Final = "records"
+"""The one member of an answer that Firehose knows."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -51,7 +54,8 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
     del context
     env = environment()
     with lambda_traced(env):
-        return measured(_collect, event, env.get(IN_LAMBDA, ""), SystemClock(), to_stdout)
+        answer = measured(_collect, event, env.get(IN_LAMBDA, ""), SystemClock(), to_stdout)
+    return {RECORDS: answer[RECORDS]} if RECORDS in answer else answer
 
 
 def _collect(event: object) -> dict[str, Any]:
