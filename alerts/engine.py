@@ -18,6 +18,7 @@ from queries.engine import SearchEngine
 from tailrace.clock import Clock
 from tailrace.errors import TailraceError
 from tailrace.ids import position_event_id
+from tailrace.tracing import traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def run_all(engine: SearchEngine, state: AlertState, rules: Iterable[Rule], cloc
 def run_rule(engine: SearchEngine, state: AlertState, rule: Rule, now_us: int) -> Run:
     """Run one rule once; an error of the search is written down and answered, and the next run reads from the same place."""
     try:
-        with state.transaction():
+        with traced("rule", rule=rule.name) as part, state.transaction():
             read_to = state.read_to(rule.name, rule.fingerprint)
             hits = state.unseen(rule.name, new_hits(engine, rule, read_to, now_us))
             matches = _matches(state, rule, hits, now_us)
@@ -49,6 +50,7 @@ def run_rule(engine: SearchEngine, state: AlertState, rule: Rule, now_us: int) -
             resolved = _resolve(state, rule, now_us)
             state.forget_seen(rule.name, now_us - rule.buffer_us - OVERLAP_US)
             state.ran(rule.name, rule.fingerprint, now_us, now_us)
+            part.note(hits=len(hits), matches=len(matches))
     except TailraceError as error:
         state.failed(rule.name, rule.fingerprint, str(error), now_us)
         return Run(rule.name, error=str(error))

@@ -17,8 +17,10 @@ from alerts.state import AlertState
 from queries.engine import SearchEngine
 from tailrace.clock import Clock
 from tailrace.errors import FileError
+from tailrace.tracing import UNTRACED, Tracer, traced
 
 LOGGER = logging.getLogger("tailrace.alerts")
+SERVICE = "tailrace-alerts"
 
 
 @dataclass(slots=True)
@@ -30,17 +32,20 @@ class Watch:
     channels: Mapping[str, Channel]
     folder: Path
     clock: Clock
+    tracer: Tracer = UNTRACED
     _rules: list[Rule] = field(default_factory=list)
     _stamp: tuple[tuple[str, int], ...] | None = None
 
     def round(self) -> tuple[list[Run], Delivered]:
         """Run every rule once and try what is due."""
         self._reload()
-        runs = run_all(self.engine, self.state, self._rules, self.clock)
-        for run in runs:
-            if run.error:
-                LOGGER.warning("rule %s: %s", run.rule, run.error)
-        return runs, deliver(self.state, self.channels, self.clock)
+        with self.tracer.segment(SERVICE, rules=len(self._rules)):
+            runs = run_all(self.engine, self.state, self._rules, self.clock)
+            for run in runs:
+                if run.error:
+                    LOGGER.warning("rule %s: %s", run.rule, run.error)
+            with traced("deliver"):
+                return runs, deliver(self.state, self.channels, self.clock)
 
     def run(self, every_s: float, should_stop: Callable[[], bool]) -> None:
         """Go round until told to stop; a round that takes longer than ``every_s`` is followed by the next at once."""

@@ -24,6 +24,13 @@ FEW_SEWN: Final = 16
 """Values that are sewn in between others; with more of them it costs less to put all in order."""
 
 
+def concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
+    """Put columns of one name one after another: of the type that those with values have, as text where they have several."""
+    kinds = {array.type for array in arrays if array.null_count < len(array)}
+    kind = kinds.pop() if len(kinds) == 1 else pa.string()
+    return pa.concat_arrays([array.cast(kind) for array in arrays])
+
+
 def texts_bytes(texts: AnyArray) -> Bytes:
     """Answer the bytes of all texts, one after another, without copying them."""
     _, offsets, data = texts.buffers()

@@ -10,9 +10,8 @@ Counts: hop ``decode`` in payloads (an envelope, or an X-Ray document), hop ``co
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import count
 from operator import add
@@ -25,14 +24,16 @@ from collectors.envelopes import cloudwatch, xray
 from collectors.envelopes.opened import KINDS, Opened, Sent, detail_of, sent_of
 from collectors.lines import Lines, Origin
 from collectors.meter import Metered
-from collectors.poison import LINE, Sifted, letters_of, line_of, sift, traceback_hash
+from collectors.parsed import MADE, NO_ROUTES, Parsed, collect_counts, made_counts, routes_of, sum_of, went_out
+from collectors.poison import LINE, letters_of, line_of, sift, traceback_hash
 from collectors.steps import DOCUMENTS, Batch, ParseLines, Work, gather
-from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream, Unit
+from firehose.delivery import Count, DeadLetter, Delivery, DeliveryStream
 from tailrace.clock import Clock
 from tailrace.errors import DecodeError
 from tailrace.fields import AttributeRegister, Holder
 from tailrace.ids import position_event_id
 from tailrace.schema import TableName
+from tailrace.tracing import UNTRACED, traced
 
 PayloadKind = Literal["cloudwatch", "xray"]
 Replay = Callable[[DeadLetter], "Summary"]
@@ -41,11 +42,11 @@ INFLATE_MAX_BYTES: Final = 256 * 1024 * 1024
 TOGETHER_BYTES: Final = 4 * 1024 * 1024
 """Text of payloads that are put together: with four times as much, short lines (VPC flow logs) take half as long again and 130 MB more memory, and long ones gain nothing."""
 
-MADE: Final[tuple[tuple[TableName, Unit], ...]] = (("spans", "spans"), ("metrics", "metrics"))
-"""Tables whose rows envelopes make themselves, and their units in the ledger."""
+
+SERVICE: Final = "tailrace-collector"
+"""The name of segments of what does not come through the gateway's port: files, queues, streams, syslog."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
-NO_ROUTES: Final[Mapping[TableName, pa.StringArray]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Collector:
         self._parsing = threading.Lock()
         self._sequence = count(clock.now_us())
         self._replays: dict[str, Replay] = {}
+        self.tracer = UNTRACED
 
     @property
     def inflate_max_bytes(self) -> int:
@@ -119,18 +121,20 @@ class Collector:
         Where it raises, part of the payloads may have been put; their events have the same ids when all are put again.
         """
         summary, waiting, size = Summary(), list[cloudwatch.Decoded | DeadLetter](), 0
-        for payload in payloads:
-            decoded = self._decode(payload)
-            waiting.append(decoded)
-            size += sum(run.text.nbytes for run in decoded.runs) if isinstance(decoded, cloudwatch.Decoded) else len(decoded.body)
-            if size >= TOGETHER_BYTES:
-                summary += self._put_decoded(waiting, source)
-                waiting, size = [], 0
-        return summary + self._put_decoded(waiting, source)
+        with self.tracer.segment(SERVICE, source=source or cloudwatch.STREAM_NAME):
+            for payload in payloads:
+                decoded = self._decode(payload)
+                waiting.append(decoded)
+                size += sum(run.text.nbytes for run in decoded.runs) if isinstance(decoded, cloudwatch.Decoded) else len(decoded.body)
+                if size >= TOGETHER_BYTES:
+                    summary += self._put_decoded(waiting, source)
+                    waiting, size = [], 0
+            return summary + self._put_decoded(waiting, source)
 
     def collect_lines(self, lines: Lines, dropped: Mapping[str, int] = NOTHING) -> Summary:
         """Parse lines of one origin and put their rows; ``dropped`` are lines that the source left out, by the name of its rule."""
-        return self._put_runs([lines], dropped=dropped) if len(lines) or dropped else Summary()
+        with self.tracer.segment(SERVICE, source=lines.origin.counted_as):
+            return self._put_runs([lines], dropped=dropped) if len(lines) or dropped else Summary()
 
     def collect_spans(self, documents: Sequence[bytes], source: str, dead: Sequence[DeadLetter] = ()) -> Summary:
         """Read X-Ray segment documents and put their spans; ``dead`` are payloads of the same source in which no document was found."""
@@ -160,16 +164,17 @@ class Collector:
         """Open payloads (each with its kind, one of ``collectors.envelopes.openers``) and put all that they hold at once, under the source of the first."""
         if not payloads:
             return Summary()
-        opened = [self._opened(kind, sent) for kind, sent in payloads]
+        with traced("decode", payloads=len(payloads)):
+            opened = [self._opened(kind, sent) for kind, sent in payloads]
         unread = [one for one in opened if isinstance(one, DeadLetter)]
         read = [one for one in opened if isinstance(one, Opened)]
         for one in read:
             self._register.learn(one.types, Holder(payloads[0][0], payloads[0][1].source))
-        parsed = self._parsed([run for one in read for run in one.runs], _sum_of(one.dropped for one in read if one.runs))
+        parsed = self._parsed([run for one in read for run in one.runs], sum_of(one.dropped for one in read if one.runs))
         tables = dict(parsed.tables)
         counts = [Count("decode", "payloads", len(opened), len(read), dead=len(unread)), *parsed.counts]
         for name, unit in MADE:
-            counts += _made_counts(name, unit, read)
+            counts += made_counts(name, unit, read)
             made = [one.tables[name] for one in read if name in one.tables]
             tables |= {name: pa.concat_tables([*([tables[name]] if name in tables else []), *made])} if made else {}
         with parsed.counted():
@@ -236,7 +241,8 @@ class Collector:
 
     def _decode(self, data: bytes | str) -> cloudwatch.Decoded | DeadLetter:
         try:
-            return cloudwatch.decode(data, received_us=self._clock.now_us(), inflate_max_bytes=self._inflate_max_bytes, region=self._region)
+            with traced("decode", bytes=len(data)):
+                return cloudwatch.decode(data, received_us=self._clock.now_us(), inflate_max_bytes=self._inflate_max_bytes, region=self._region)
         except Exception as error:  # noqa: BLE001 - a fault of the decoder must not end the process nor lose the payload
             reason = f"the decoder raised {type(error).__name__}: {str(error)[:200]}"
             return DeadLetter("payload", reason, _bytes(data), {"envelope": cloudwatch.STREAM_NAME, "traceback_hash": traceback_hash(error)})
@@ -274,14 +280,14 @@ class Collector:
         with parsed.counted():
             return self._put(runs[0].origin.counted_as, parsed.tables, decoded + parsed.counts, parsed.dead, parsed.routes)
 
-    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> "_Parsed":
+    def _parsed(self, runs: Sequence[Lines], dropped: Mapping[str, int], *, metered: bool = True) -> Parsed:
         if not runs:
-            return _Parsed({}, (), [])
+            return Parsed({}, (), [])
         gathered, came_in = gather(runs)
         joined = came_in - sum(map(len, gathered))
         within = self._work.meter.split(runs[0].origin.counted_as, gathered) if metered and self._work.meter else Metered(gathered)
         try:
-            with self._parsing:
+            with traced("parse", lines=came_in), self._parsing:
                 sifted = [sift(run, self._work) for run in within.lines]
         except BaseException:
             within.give_back()
@@ -291,13 +297,13 @@ class Collector:
         if batches:
             tables = {"logs": pa.concat_tables([b.logs for b in batches]), "metrics": pa.concat_tables([b.metrics for b in batches])}
         beyond = {rule: len(lines) for rule, lines in within.dead}
-        counts = _collect_counts(came_in + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
+        counts = collect_counts(came_in + sum(dropped.values()), joined, sifted, Counter(dropped) + Counter(within.dropped), beyond)
         letters = [letter for rule, lines in within.dead for letter in letters_of(lines, f"beyond the quota {rule.partition(':')[2]!r}", rule=rule)]
-        return _Parsed(
+        return Parsed(
             tables,
             counts,
             [*letters, *(letter for part in sifted for letter in part.dead)],
-            _routes(batches),
+            routes_of(batches),
             within.give_back,
             partial(self._note, runs[0].origin.counted_as, batches),
         )
@@ -317,38 +323,17 @@ class Collector:
     ) -> Summary:
         filled = {name: table for name, table in tables.items() if table.num_rows}
         letters = tuple(replace(letter, detail={"source": source, **letter.detail}) for letter in dead)
-        self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
+        with traced("put", source=source, rows=sum(table.num_rows for table in filled.values()), dead=len(letters)):
+            self._stream.put(Delivery(source, self._clock.now_us(), filled, counts, letters, routes))
         return Summary(
             sum(one.came_in for one in counts if one.unit == "payloads"),
-            _went_out(counts, "events"),
-            _went_out(counts, "spans"),
-            _went_out(counts, "metrics"),
+            went_out(counts, "events"),
+            went_out(counts, "spans"),
+            went_out(counts, "metrics"),
             joined=sum(one.joined for one in counts),
             dropped=sum(sum(one.dropped.values()) for one in counts),
             dead=letters,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    """What runs of lines became."""
-
-    tables: Mapping[TableName, pa.Table]
-    counts: tuple[Count, ...]
-    dead: Sequence[DeadLetter]
-    routes: Mapping[TableName, pa.StringArray] = field(default_factory=lambda: NO_ROUTES)
-    give_back: Callable[[], None] = lambda: None
-    note: Callable[[], None] = lambda: None
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Give the quota back where what stands below fails to put them; note how they could be read where it does not."""
-        try:
-            yield
-        except BaseException:
-            self.give_back()
-            raise
-        self.note()
 
 
 def _open(kind: str, sent: Sent) -> Opened:
@@ -357,40 +342,5 @@ def _open(kind: str, sent: Sent) -> Opened:
     return OPENERS[kind](sent)
 
 
-def _made_counts(name: TableName, unit: Unit, read: Sequence[Opened]) -> list[Count]:
-    mine = [one for one in read if name in one.tables]
-    rows, dead = sum(one.tables[name].num_rows for one in mine), sum(len(one.dead) for one in mine)
-    dropped = _sum_of(one.dropped for one in mine)
-    came_in = rows + dead + sum(dropped.values())
-    return [Count("collect", unit, came_in, rows, dropped, dead=dead)] if came_in else []
-
-
-def _sum_of(dropped: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    return dict(sum(map(Counter, dropped), Counter[str]()))
-
-
 def _bytes(data: bytes | str) -> bytes:
     return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-
-
-def _went_out(counts: Iterable[Count], unit: Unit) -> int:
-    return sum(one.went_out for one in counts if one.unit == unit)
-
-
-def _collect_counts(came_in: int, joined: int, sifted: Sequence[Sifted], dropped: Counter[str], beyond: Mapping[str, int]) -> tuple[Count, ...]:
-    batches = [batch for part in sifted for batch in part.batches]
-    events, metrics = sum(batch.logs.num_rows for batch in batches), sum(batch.metrics.num_rows for batch in batches)
-    joined, dead = joined + sum(batch.joined for batch in batches), sum(len(part.dead) for part in sifted) + sum(beyond.values())
-    by_rule = Counter(dropped)
-    for batch in batches:
-        by_rule.update(batch.dropped)
-    of_events = Count("collect", "events", came_in, events, dict(by_rule), joined=joined, dead=dead, dead_by=beyond)
-    return (of_events, Count("collect", "metrics", metrics, metrics)) if metrics else (of_events,)
-
-
-def _routes(batches: Sequence[Batch]) -> Mapping[TableName, pa.StringArray]:
-    if all(batch.routes is None for batch in batches):
-        return NO_ROUTES
-    nothing = (pa.nulls(batch.logs.num_rows, pa.string()) for batch in batches)
-    words: pa.StringArray = pa.concat_arrays([none if batch.routes is None else batch.routes for batch, none in zip(batches, nothing, strict=True)])
-    return {"logs": words} if len(words) else NO_ROUTES

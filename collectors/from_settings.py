@@ -28,6 +28,7 @@ from tailrace.fields import AttributeRegister
 from tailrace.parse_health import HealthWriter
 from tailrace.settings import Settings
 from tailrace.stores import open_store
+from tailrace.tracing import UNTRACED, Tracer
 
 OPENSEARCH_TIMEOUT_S: Final = 5.0
 REPLAY_PATIENCE_S: Final = 30.0
@@ -39,7 +40,9 @@ def formats_from_settings(settings: Settings) -> FormatSet:
     return load_formats(Path(settings.formats) if settings.formats else None)
 
 
-def collector_from_settings(settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock, *, keeps: bool = True) -> Collector:
+def collector_from_settings(
+    settings: Settings, stream: DeliveryStream, register: AttributeRegister, clock: Clock, *, keeps: bool = True, tracer: Tracer = UNTRACED
+) -> Collector:
     """Make a collector that puts into a stream; the types that formats declare are declared to the register. Raises :class:`tailrace.errors.FileError` where a file of the user's is wrong.
 
     With ``keeps`` it writes what quotas counted and how formats read below the home folder; a Lambda function has no disk that stays.
@@ -49,6 +52,7 @@ def collector_from_settings(settings: Settings, stream: DeliveryStream, register
     meter = Meter(rules.quotas, clock, settings.quotas_path if keeps else None) if rules.quotas else None
     work = replace(work_with(formats, register, rules, meter), health=Health(HealthWriter(settings.health_path), clock) if keeps else None)
     collector = Collector(stream, work, register, clock, settings.inflate_max_bytes, settings.region)
+    collector.tracer = tracer
     collector.replay_by("s3", partial(_replay_object, settings, collector, clock))
     collector.replay_by(WHOLE, _stays)
     collector.replay_by("file", LineSource(collector, clock, patience_s=REPLAY_PATIENCE_S).replay)

@@ -38,9 +38,13 @@ from tailrace.clock import SystemClock
 from tailrace.errors import DecodeError, DeliveryError, SettingError, TransientError
 from tailrace.fields import AttributeRegister
 from tailrace.settings import Settings, environment, load
+from tailrace.tracing import lambda_traced
 
 IN_LAMBDA: Final = "AWS_LAMBDA_FUNCTION_NAME"
 """The variable that Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+
+RECORDS: Final = "records"
+"""The one member of an answer that Firehose knows."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +52,10 @@ logger = logging.getLogger(__name__)
 def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own signature
     """Collect what an event holds, and tell of it in a line of metrics."""
     del context
-    return measured(_collect, event, environment().get(IN_LAMBDA, ""), SystemClock(), to_stdout)
+    env = environment()
+    with lambda_traced(env):
+        answer = measured(_collect, event, env.get(IN_LAMBDA, ""), SystemClock(), to_stdout)
+    return {RECORDS: answer[RECORDS]} if RECORDS in answer else answer
 
 
 def _collect(event: object) -> dict[str, Any]:

@@ -18,7 +18,21 @@ NAMESPACE: Final = "Tailrace"
 COUNTED: Final[Mapping[str, str]] = MappingProxyType({"Payloads": "payloads", "Events": "events", "Dropped": "dropped", "Dead": "dead"})
 """Metrics, and the count of the answer that each is. ``Again``: records and messages that Lambda shall send again; ``Failed``: 1 where the call raised."""
 
+TRANSFORMED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Records": "records",
+        "RecordsOk": "records_ok",
+        "RecordsDropped": "records_dropped",
+        "RecordsFailed": "records_failed",
+        "RecordsReingested": "records_reingested",
+        "BytesIn": "bytes_in",
+        "BytesOut": "bytes_out",
+    }
+)
+"""What a call of Amazon Data Firehose tells beside them."""
+
 UNITS: Final[Mapping[str, str]] = MappingProxyType({**dict.fromkeys((*COUNTED, "Again", "Failed"), "Count"), "Duration": "Milliseconds"})
+TRANSFORMED_UNITS: Final[Mapping[str, str]] = MappingProxyType({name: "Bytes" if name.startswith("Bytes") else "Count" for name in TRANSFORMED})
 
 Work = Callable[[object], dict[str, Any]]
 
@@ -43,9 +57,10 @@ def to_stdout(line: str) -> None:
 
 def _line(answer: Mapping[str, Any], function: str, now_us: int, took_s: float, *, failed: bool) -> str:
     counts = answer.get("counts", {})
-    values: dict[str, float] = {name: counts.get(count, 0) for name, count in COUNTED.items()}
+    told_of, units = ({**COUNTED, **TRANSFORMED}, {**UNITS, **TRANSFORMED_UNITS}) if "records" in counts else (COUNTED, UNITS)
+    values: dict[str, float] = {name: counts.get(count, 0) for name, count in told_of.items()}
     values |= {"Again": len(answer.get("batchItemFailures", ())), "Failed": int(failed), "Duration": round(took_s * 1_000, 3)}
-    metrics = [{"Name": name, "Unit": unit} for name, unit in UNITS.items()]
+    metrics = [{"Name": name, "Unit": unit} for name, unit in units.items()]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics}
     told = {"_aws": {"Timestamp": now_us // US_PER_MS, "CloudWatchMetrics": [directive]}, "FunctionName": function, **values}
     return msgspec.json.encode(told).decode()

@@ -11,6 +11,7 @@ Where something cannot be put the call fails, and Firehose tries all its records
 """
 
 import base64
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from typing import Any, Final
 import orjson
 import pyarrow as pa
 
-from collectors.collector import Collector
+from collectors.collector import Collector, Summary
 from firehose.columns import ints
 from firehose.delivery import Delivery, DeliveryStream
 from firehose.records import pack
@@ -82,6 +83,8 @@ class _Made:
     pieces: list[_Piece] = field(default_factory=list)
     beside: list[Delivery] = field(default_factory=list)
     failed: bool = False
+    summary: Summary = field(default_factory=Summary)
+    oversized: int = 0
 
 
 def is_transformation(event: object) -> bool:
@@ -98,7 +101,7 @@ class Transformation:
     again: PutsAgain
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer a record for each; raises :class:`tailrace.errors.DeliveryError` where something cannot be put."""
+        """Answer a record for each, and ``counts`` of them, which are not Firehose's; raises :class:`tailrace.errors.DeliveryError` where something cannot be put."""
         records = event["records"]
         made = [self._made(record) for record in records]
         left = MAX_ANSWER_BYTES - ENTRY_BYTES * len(records)
@@ -113,7 +116,7 @@ class Transformation:
                 self.held.stream.put(delivery)
         if later:
             self.again(event, later)
-        return {"records": answers}
+        return {"records": answers, "counts": _counts(records, made, answers, len(later))}
 
     def _made(self, record: Mapping[str, Any]) -> _Made:
         try:
@@ -128,12 +131,13 @@ class Transformation:
         logs = [delivery.tables["logs"] for delivery in deliveries if "logs" in delivery.tables]
         if not logs:
             failed = len(summary.dead) == summary.payloads
-            return _Made(failed=failed, beside=[] if failed else list(_beside(deliveries)))
+            return _Made(failed=failed, beside=[] if failed else list(_beside(deliveries)), summary=summary)
         rows = pa.concat_tables(logs)
         records, oversized = pack("logs", rows, LIMITS)
         times = ints(rows, "event_time")
         pieces = [_Piece(one.data, partition_of(int(times[one.rows[0]]))) for one in records]
-        return _Made(pieces, [*_beside(deliveries), *(_alone(rows, one.rows, deliveries[0]) for one in oversized)])
+        beside = [*_beside(deliveries), *(_alone(rows, one.rows, deliveries[0]) for one in oversized)]
+        return _Made(pieces, beside, summary=summary, oversized=len(oversized))
 
 
 def _beside(deliveries: Sequence[Delivery]) -> Iterator[Delivery]:
@@ -163,6 +167,31 @@ def _answer(identity: str, made: _Made, first: _Piece | None, original: str) -> 
         return {"recordId": identity, "result": "Dropped"}
     keys = {"day": first.partition.day, "hour": f"{first.partition.hour}"}
     return {"recordId": identity, "result": "Ok", "data": base64.b64encode(first.data).decode(), "metadata": {"partitionKeys": keys}}
+
+
+def _counts(records: Sequence[Mapping[str, Any]], made: Sequence[_Made], answers: Sequence[Mapping[str, Any]], reingested: int) -> dict[str, int]:
+    """Answer what became of records, of the payloads in them and of their events; an event is counted in the call that read it, not in the one in which its row passes."""
+    results = Counter(str(one["result"]) for one in answers)
+    summary = sum((one.summary for one in made), Summary())
+    return {
+        "records": len(records),
+        "records_ok": results["Ok"],
+        "records_dropped": results["Dropped"],
+        "records_failed": results["ProcessingFailed"],
+        "records_reingested": reingested,
+        "bytes_in": sum(_bytes_of(one.get("data")) for one in records),
+        "bytes_out": sum(_bytes_of(one.get("data")) for one in answers if one["result"] == "Ok"),
+        "payloads": summary.payloads,
+        "events": summary.events - sum(one.oversized for one in made),
+        "dropped": summary.dropped,
+        "dead": sum(len(delivery.dead) for one in made for delivery in one.beside) + sum(one.oversized for one in made),
+    }
+
+
+def _bytes_of(base64_text: object) -> int:
+    """Answer how many bytes a text in base64 stands for."""
+    text = base64_text if isinstance(base64_text, str) else ""
+    return len(text) // 4 * 3 - text[-2:].count("=")
 
 
 def _base64_bytes(data: bytes) -> int:

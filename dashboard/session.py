@@ -10,6 +10,7 @@ from dashboard.timerange import DEFAULT_FROM, PRESETS, TimeRange, read_range
 from queries.workspace import Workspace
 from tailrace.clock import SystemClock
 from tailrace.errors import RequestError, TailraceError
+from tailrace.gateway_client import GatewayClient
 from tailrace.settings import Settings, load
 
 T = TypeVar("T")
@@ -21,6 +22,12 @@ CUSTOM: Final = "Custom"
 def settings() -> Settings:
     """Answer the settings, read once in a process."""
     return load().settings
+
+
+@st.cache_resource(show_spinner=False)
+def gateway() -> GatewayClient:
+    """Answer the client of the gateway: what pages need of the write path they ask there."""
+    return GatewayClient(settings(), "dashboard")
 
 
 @st.cache_resource(show_spinner=False)

@@ -39,6 +39,7 @@ from tailrace.ledger import Hop, LedgerWriter, Progress
 from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores.port import ObjectStore
+from tailrace.tracing import UNTRACED, Tracer
 
 STOP_WITHIN_S: Final = 4.0
 """What all sinks together have to finish the batch that they are delivering, and the ledger after them."""
@@ -61,8 +62,9 @@ class LocalFirehose:
         store: ObjectStore | None = None,
         sinks: Sequence[Sink] | None = None,
         machine: Machine | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
-        self._settings, self._clock, self._machine = settings, clock, machine or Machine()
+        self._settings, self._clock, self._machine, self._tracer = settings, clock, machine or Machine(), tracer
         self._disk, probe = self._machine.disk, self._machine.probe
         self._moved, self._flushing, self._closed = threading.Condition(), 0, False
         self._runners: list[Runner] = []
@@ -261,7 +263,7 @@ class LocalFirehose:
         start = self._start_of(sink.name, states)
         cursor = Cursor(self._cursor_path(sink.name), self._disk, start, self._machine.probe)
         stack.callback(cursor.close)
-        office = Office(self._bury, self._clerk.reported, self._sink_moved)
+        office = Office(self._bury, self._clerk.reported, self._sink_moved, self._tracer)
         return Runner(sink, self._spool, cursor, self._clock, office, probe=self._machine.probe)
 
     def _start_of(self, name: str, states: Mapping[str, SinkState]) -> SinkState:

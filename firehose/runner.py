@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from firehose.batches import Attempt, Batch, Sink, Undoes
 from firehose.breaker import CircuitBreaker
-from firehose.cursor import Cursor, OutcomeRow
+from firehose.cursor import Cursor, OutcomeRow, Seal
 from firehose.disk import Probe, no_probe
 from firehose.frame import Head, Position
 from firehose.isolation import PoisonError, isolated
@@ -20,7 +20,9 @@ from firehose.routes import tier_of
 from firehose.spool import Spool
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, StateError, TransientError
+from tailrace.tracing import UNTRACED, Tracer, traced
 
+SERVICE: Final = "tailrace-firehose"
 POISON_TRIES: Final = 3
 """Unforeseen errors in a row after which a batch is taken for poison."""
 
@@ -39,12 +41,13 @@ class Office:
     """What a runner reports to.
 
     ``bury`` writes a batch into dead letters (sink, batch, reason), ``reported`` answers the number of the last batch of a sink that is in the ledger,
-    ``moved`` is called when a sink has moved, or has failed to.
+    ``moved`` is called when a sink has moved, or has failed to; ``tracer`` times deliveries.
     """
 
     bury: Callable[[str, Batch, str], None]
     reported: Callable[[str], int]
     moved: Callable[[], None]
+    tracer: Tracer = UNTRACED
 
 
 class Runner:
@@ -54,7 +57,7 @@ class Runner:
         self.sink, self._spool, self._cursor, self._clock, self._office, self._probe = sink, spool, cursor, clock, office, probe
         self.breaker = CircuitBreaker(sink.name, clock)
         self._wake, self._stop = threading.Event(), threading.Event()
-        self._flush_to = Position(0, 0)
+        self._flush_to, self._retries = Position(0, 0), 0
         self._oldest: tuple[Position, int] | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
 
@@ -178,6 +181,14 @@ class Runner:
         """Deliver a sealed batch, as a whole or, where that cannot be, without the rows that are the cause; ``None`` where the sink is being stopped."""
         seal = self._cursor.state.seal
         assert seal is not None
+        tracer = self._office.tracer if "logs" in batch.tables else UNTRACED  # else traces would make traces
+        with tracer.segment(SERVICE, sink=self.sink.name, batch=seal.stem, rows=batch.rows, bytes=batch.nbytes) as part:
+            self._retries = 0
+            outcome = self._delivered(batch, seal)
+            part.note(retries=self._retries)
+        return outcome
+
+    def _delivered(self, batch: Batch, seal: Seal) -> tuple[OutcomeRow, ...] | None:
         reason = "the reason is in the log of an earlier process"
         if not seal.poisoned:
             try:
@@ -218,7 +229,8 @@ class Runner:
         def run() -> tuple[OutcomeRow, ...]:
             if not attempts:
                 attempts.append(self.sink.attempt(batch, stem))
-            outcome = attempts[0].run()
+            with traced(self.sink.name, remote=True):
+                outcome = attempts[0].run()
             self._probe("sink.delivered")
             return outcome
 
@@ -243,6 +255,7 @@ class Runner:
             else:
                 self.breaker.worked()
                 return done
+            self._retries += 1
             self._stop.wait(wait_s)
         return None
 

@@ -1,7 +1,10 @@
-"""Who may come in: on a loopback address everybody on this machine, elsewhere only who knows the token. Firehose brings an access key of its own instead.
+"""Who may come in: on a loopback address everybody on this machine, elsewhere only who knows the token, or has a certificate of the authority that TLS asks for.
+
+Firehose brings an access key of its own instead.
 
 A browser on this machine is kept out of the loopback door too, when a foreign page drives it: the ``Host`` header must name this server (DNS rebinding), and what
-writes must not be one of the three content types that a page may send without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+writes must not be one of the three content types that a page may send without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header). With TLS any name will do: the certificate has
+to bear the one that the browser asks for.
 """
 
 import base64
@@ -22,10 +25,10 @@ _OPEN_PATHS: Final = frozenset({LIVE_PATH, READY_PATH})
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-def check_binding(host: str, token: str) -> None:
-    """Refuse to listen beyond this machine without a token."""
-    if not is_loopback(host) and not token:
-        raise SettingError(f"gateway_host = {host!r} is reachable from outside: set gateway_token first, or bind 127.0.0.1")
+def check_binding(host: str, token: str, *, certificates: bool = False) -> None:
+    """Refuse to listen beyond this machine where neither a token nor ``certificates`` of clients are asked for; TLS alone keeps nobody out."""
+    if not is_loopback(host) and not token and not certificates:
+        raise SettingError(f"gateway_host = {host!r} is reachable from outside: set gateway_token or gateway_tls_authority first, or bind 127.0.0.1")
 
 
 def is_loopback(host: str) -> bool:
@@ -57,7 +60,7 @@ class Access:
         elif is_firehose and self._firehose_key:
             problem = self._with_key(headers)
         else:
-            problem = self._with_token(headers) if self._token else _without_token(headers, scope["method"])
+            problem = self._with_token(headers) if self._token else _without_token(headers, scope["method"], scope["scheme"])
         if problem is None:
             await self._app(scope, receive, send)
             return
@@ -85,9 +88,9 @@ def _given(authorization: str) -> bytes:
         return b""
 
 
-def _without_token(headers: dict[str, str], method: str) -> tuple[int, str] | None:
+def _without_token(headers: dict[str, str], method: str, scheme: str) -> tuple[int, str] | None:
     name = headers.get("host", "").rsplit(":", 1)[0] if not headers.get("host", "").endswith("]") else headers["host"]
-    if name not in _LOCAL_NAMES:
+    if name not in _LOCAL_NAMES and scheme != "https":
         return 403, f"the Host header names another server: {name!r}"
     content_type = headers.get("content-type", "").split(";")[0].strip().lower()
     if method != "GET" and content_type in _SIMPLE_TYPES:

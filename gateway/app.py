@@ -14,6 +14,7 @@ from gateway import firehose_endpoint, otlp, own, rows
 from gateway.access import Access
 from gateway.answers import FIREHOSE_PATH, LIVE_PATH, READY_PATH, JsonResponse, error_answer, refused
 from gateway.opensearch import bulk, node, search
+from gateway.own_traces import Traced
 from gateway.parts import Parts
 from tailrace.errors import TailraceError, nearest
 
@@ -51,7 +52,8 @@ ROUTES: Final = (
 def create_app(parts: Parts, token: str = "", firehose_key: str = "") -> Starlette:
     """Make the ASGI application; ``token`` is asked of every client where it is not empty, ``firehose_key`` of Firehose."""
     handlers: dict[Any, Callable[[Request, Exception], Response]] = {TailraceError: _on_error, HTTPException: _on_http_error, Exception: _on_fault}
-    app = Starlette(routes=list(ROUTES), middleware=[Middleware(Access, token=token, firehose_key=firehose_key)], exception_handlers=handlers)
+    middleware = [Middleware(Traced, tracer=parts.tracer), Middleware(Access, token=token, firehose_key=firehose_key)]
+    app = Starlette(routes=list(ROUTES), middleware=middleware, exception_handlers=handlers)
     app.state.parts = parts
     return app
 

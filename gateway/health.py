@@ -20,6 +20,8 @@ REFUSED_WITHIN_S: Final = 90.0
 """A put that was refused makes the gateway ill for so long, unless a later one is taken: then whoever was sent elsewhere for it may try again. The gateway's own metrics try once a minute."""
 
 HEARTBEATS_FAILED: Final = 3
+CERTIFICATE_DAYS: Final = 7.0
+"""Days before its end from which a certificate is told of: authorities that renew by themselves do so weeks before (Let's Encrypt: 30 days)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def problems_of(status: Mapping[str, Any], limits: Limits) -> tuple[Problem, ...
         *_thread("keeper", status.get("keeper", {})),
         *_dead(status.get("dead", {})),
         *(Problem(f"door {name}", "degraded", str(told["error"])) for name, told in status.get("doors", {}).items() if told.get("error")),
+        *(problem for name, told in status.get("certificates", {}).items() for problem in _certificate(name, told)),
         *_heartbeat(status.get("heartbeat", {})),
     ]
     return tuple(sorted(found, key=lambda problem: -GRADES.index(problem.state)))
@@ -104,6 +107,13 @@ def _thread(part: str, told: Mapping[str, Any]) -> Iterator[Problem]:
 def _dead(dead: Mapping[str, Any]) -> Iterator[Problem]:
     if dead and dead["bytes"] >= NEARLY_FULL * dead["max_bytes"]:
         yield Problem("dead letters", "degraded", f"are nearly full: {dead['bytes']:,} of {dead['max_bytes']:,} bytes; replay or drop some")
+
+
+def _certificate(name: str, told: Mapping[str, Any]) -> Iterator[Problem]:
+    if told["error"]:
+        yield Problem(f"certificate of {name}", "degraded", told["error"])
+    elif told["days_left"] < CERTIFICATE_DAYS:
+        yield Problem(f"certificate of {name}", "degraded", f"expires in {told['days_left']:,.1f} days")
 
 
 def _heartbeat(heartbeat: Mapping[str, Any]) -> Iterator[Problem]:

@@ -45,6 +45,7 @@ WRITTEN: Final = (
     "tailrace_dead_letters",
     "tailrace_dead_letters_bytes",
     "tailrace_keeper_up",
+    "tailrace_certificate_days_left",
     "tailrace_heartbeat_up",
 )
 """What alerts are made of; all the others are on ``/metrics``."""

@@ -16,6 +16,7 @@ from tailrace.clock import Clock
 from tailrace.errors import StateError
 from tailrace.fields import AttributeRegister
 from tailrace.ledger import Hop
+from tailrace.tracing import UNTRACED, Tracer
 
 
 class Flushes(Protocol):
@@ -75,6 +76,7 @@ class Parts:
     """The sums of the ledger; raises :class:`tailrace.errors.StateError` where it cannot be read."""
     desk: Desk | None = None
     rehearsal: Callable[[], Rehearsal] | None = None
+    tracer: Tracer = UNTRACED
 
     @staticmethod
     def of(request: Request) -> "Parts":

@@ -89,6 +89,12 @@ METRICS: Final = (
     Metric("tailrace_door_up", "gauge", "1 where a way in tells no error", ("door",)),
     Metric("tailrace_door_connections", "gauge", "its open connections", ("door",)),
     Metric("tailrace_door_counts_total", "counter", "what it counts itself, by the word that /healthz has for it", ("door", "what")),
+    Metric("tailrace_certificate_up", "gauge", "1 where the certificate of a port is valid, and its files can be used", ("port",)),
+    Metric("tailrace_certificate_days_left", "gauge", "days that it is still valid; negative: it has expired", ("port",)),
+    Metric("tailrace_certificate_failed_handshakes_total", "counter", "connections to the gateway's port that came to no TLS", ("port",)),
+    Metric("tailrace_traces_segments_total", "counter", "segments of its own that were traced"),
+    Metric("tailrace_traces_spans_total", "counter", "rows of `spans` that they became"),
+    Metric("tailrace_traces_left_out_total", "counter", "segments that could not be taken"),
     Metric("tailrace_heartbeat_up", "gauge", "1 where the last heartbeat was taken"),
     Metric("tailrace_heartbeat_sent_total", "counter", "heartbeats that were taken"),
     Metric("tailrace_heartbeat_failed_total", "counter", "heartbeats that were not"),
@@ -146,6 +152,10 @@ def samples(status: Mapping[str, Any], hops: Sequence[Hop] | None) -> Iterator[S
         yield from _numbers("tailrace_quota_", quota, _QUOTA, (quota["source"], quota["quota"]))
     for name, told in status.get("doors", {}).items():
         yield from _door(name, told)
+    for name, told in status.get("certificates", {}).items():
+        yield "tailrace_certificate_up", (name,), not told["error"]
+        yield from _numbers("tailrace_certificate_", told, _CERTIFICATE, (name,))
+    yield from _numbers("tailrace_traces_", status.get("own_traces", {}), _TRACES)
     yield from _heartbeat(status.get("heartbeat", {}))
 
 
@@ -174,6 +184,8 @@ _KEEPER: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _QUOTA: Final[Mapping[str, str]] = MappingProxyType({"bytes_today": "day_bytes", "beyond": "beyond_events_total", "delayed": "delayed_total"})
+_CERTIFICATE: Final[Mapping[str, str]] = MappingProxyType({"days_left": "days_left", "failed_handshakes": "failed_handshakes_total"})
+_TRACES: Final[Mapping[str, str]] = MappingProxyType({name: f"{name}_total" for name in ("segments", "spans", "left_out")})
 _BEATS: Final[Mapping[str, str]] = MappingProxyType({"sent": "sent_total", "failed": "failed_total", "withheld": "withheld_total"})
 
 

@@ -20,8 +20,8 @@ from tailrace.settings import Settings
 Told = Callable[[], Mapping[str, Any]]
 
 
-def open_ways(stack: ExitStack, settings: Settings, collector: Collector, clock: Clock) -> Mapping[str, Told]:
-    """Open them, to be closed with the stack; answer what each says of itself."""
+def open_ways(stack: ExitStack, settings: Settings, collector: Collector, clock: Clock, certificates: dict[str, Told]) -> Mapping[str, Told]:
+    """Open them, to be closed with the stack; answer what each says of itself, and add to ``certificates`` what a port with TLS says of its own."""
     ways: dict[str, Told] = {}
     if settings.s3_queue_url:
         from collectors.sources.s3_from_settings import queue_from_settings  # boto3 takes 300 ms to import, and not everybody has a queue
@@ -34,7 +34,9 @@ def open_ways(stack: ExitStack, settings: Settings, collector: Collector, clock:
     if settings.tail_patterns:
         stack.enter_context(TailFiles(collector, settings.tail_patterns, Positions(settings.tail_path), clock))
     if settings.syslog_port or settings.syslog_tls_port:
-        ways["syslog"] = stack.enter_context(SyslogServer(collector, settings, clock)).status
+        syslog = stack.enter_context(SyslogServer(collector, settings, clock))
+        ways["syslog"] = syslog.status
+        certificates |= {"syslog": syslog.tls.status} if syslog.tls else {}
     if settings.forward_port:
         ways["forward"] = stack.enter_context(ForwardServer(collector, settings, clock)).status
     if settings.cloudwatch_metrics:

@@ -4,10 +4,8 @@ The gateway answers when a payload is synced; only then is the checkpoint writte
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-
-import requests
 
 from collectors.sources.checkpoints import Checkpoints
 from collectors.sources.kinesis import KinesisConsumer, Straight
@@ -17,6 +15,7 @@ from sandbox.resources import STREAM
 from tailrace.aws import client
 from tailrace.clock import SystemClock
 from tailrace.errors import PermanentError, TransientError
+from tailrace.gateway_client import BAD_REQUEST, GatewayClient
 from tailrace.settings import Settings, load
 
 TIMEOUT_S: Final = 30.0
@@ -25,31 +24,25 @@ LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class GatewayDoor:
-    """Takes payloads for the gateway at an address."""
+    """Takes payloads for a gateway."""
 
-    url: str
-    token: str = ""
-    session: requests.Session = field(default_factory=requests.Session)
+    gateway: GatewayClient
 
     def take(self, payload: bytes) -> None:
         """Post a payload; return when it is durable.
 
         Raises :class:`TransientError` where the gateway is not there or takes nothing now, :class:`PermanentError` where it refuses.
         """
-        headers = {"Content-Type": "application/octet-stream", **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
-        try:
-            answer = self.session.post(f"{self.url}/_tailrace/payload", params={"kind": "cloudwatch"}, data=payload, headers=headers, timeout=TIMEOUT_S)
-        except requests.RequestException as error:
-            raise TransientError(f"the gateway does not answer: {error}") from error
-        if not answer.ok:
-            kind = TransientError if answer.status_code in LATER else PermanentError
-            raise kind(f"the gateway answered {answer.status_code}: {answer.text[:200]}")
+        answer = self.gateway.ask("POST", "/_tailrace/payload?kind=cloudwatch", body=payload, content_type="application/octet-stream", timeout_s=TIMEOUT_S)
+        if answer.status >= BAD_REQUEST:
+            kind = TransientError if answer.status in LATER else PermanentError
+            raise kind(f"the gateway answered {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}")
 
 
 def consume(settings: Settings) -> None:
     """Read the stream until told to end."""
     clock, checkpoints = SystemClock(), Checkpoints(settings.home / "demo" / "kinesis.sqlite")
-    door = GatewayDoor(settings.gateway_url, settings.gateway_token)
+    door = GatewayDoor(GatewayClient(settings))
     consumer = KinesisConsumer(Boto3Shards(client("kinesis", settings), STREAM), STREAM, Straight(door.take), checkpoints, clock, end_event())
     try:
         consumer.run()

@@ -24,6 +24,7 @@ from sandbox.incidents import Board, board_path, write_board
 from sandbox.supervisor import Part, Supervisor
 from tailrace.clock import US_PER_MINUTE, Clock, SystemClock
 from tailrace.errors import SettingError
+from tailrace.gateway_client import gateway_ok
 from tailrace.settings import MEANINGS, PREFIX, Loaded, Settings
 
 SERVICES: Final = 5
@@ -100,6 +101,7 @@ def choose(loaded: Loaded) -> Stack:
         gateway_port=_port(loaded, "gateway_port"),
         dashboard_port=_port(loaded, "dashboard_port"),
         xray_port=_port(loaded, "xray_port"),
+        gateway_address="",
         home=given.home.absolute(),
         aws_endpoint_url=f"http://127.0.0.1:{emulator_port}",
         heartbeat_url="",
@@ -118,7 +120,7 @@ def ingest_parts(stack: Stack) -> tuple[Part, ...]:
     env = stack.environment
     return (
         Part("emulator", ("python", "-m", "sandbox.emulator", "--port", str(stack.emulator_port)), http_ok(stack.endpoint + EMULATOR_HEALTH), environment=env),
-        Part("gateway", ("python", "-m", "tailrace", "serve"), http_ok(f"{stack.settings.gateway_url}/livez"), environment=env),
+        Part("gateway", ("python", "-m", "tailrace", "serve"), gateway_ok(stack.settings, "/livez"), environment=env),
         Part("resources", ("python", "-m", "sandbox.resources"), after=("emulator",), environment=env, once=True),
         Part("consumer", ("python", "-m", "sandbox.consumer"), after=("gateway", "resources"), environment=env),
         Part("alerts", ("python", "-m", "tailrace", "alerts", "run"), after=("gateway",), environment=env),

@@ -11,7 +11,6 @@ from typing import Any, Final
 import orjson
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import requests
 
 from queries.workspace import Workspace
 from sandbox.marked import CALLED, CALLER, SPANS, Mark
@@ -19,6 +18,7 @@ from sandbox.resources import CHECK_GROUP
 from sandbox.webhook import Received
 from tailrace.clock import US_PER_HOUR, iso_ms
 from tailrace.errors import TailraceError
+from tailrace.gateway_client import GatewayClient
 from tailrace.lake import live_parts
 from tailrace.ledger import open_ledger
 from tailrace.settings import Settings
@@ -50,9 +50,10 @@ class Evidence:
 
     def search(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Ask the gateway's ``_search`` for log events."""
-        answer = requests.post(f"{self.settings.gateway_url}/tailrace-logs-*/_search", json={"query": query, "size": 10}, timeout=TIMEOUT_S)
-        if not answer.ok:
-            raise NotYetError(f"_search answered {answer.status_code}: {answer.text[:200]}")
+        body = orjson.dumps({"query": query, "size": 10})
+        answer = GatewayClient(self.settings).ask("POST", "/tailrace-logs-*/_search", body=body, timeout_s=TIMEOUT_S)
+        if answer.status != 200:
+            raise NotYetError(f"_search answered {answer.status}: {answer.reason}")
         return [hit["_source"] for hit in answer.json()["hits"]["hits"]]
 
 

@@ -54,6 +54,19 @@ class Settings:
     gateway_host: str = _setting("127.0.0.1", "address that the gateway binds")
     gateway_port: int = _setting(9400, "port of the gateway")
     gateway_token: str = _setting("", "word that clients of the gateway must bring; needed where it binds more than this machine")
+    gateway_address: str = _setting(
+        "", "address at which commands and dashboard reach the gateway, such as https://logs.example.com:9400; empty: made of gateway_host and gateway_port"
+    )
+    gateway_tls_certificate: str = _setting(
+        "", "file of the gateway's certificate (PEM, with those between it and its root); empty: it speaks HTTP without TLS"
+    )
+    gateway_tls_key: str = _setting("", "file of its key; empty: it is in the file of the certificate")
+    gateway_tls_authority: str = _setting("", "file of the authority whose certificates clients of the gateway must have; empty: they need none")
+    gateway_client_authority: str = _setting(
+        "", "file of the authority that signed the certificates of gateways, this one's and that of sink_tailrace_url; empty: those of the system"
+    )
+    gateway_client_certificate: str = _setting("", "file of the certificate that commands, dashboard and sink bring where a gateway asks for one (PEM)")
+    gateway_client_key: str = _setting("", "file of its key; empty: it is in the file of the certificate")
     firehose_access_key: str = _setting(
         "", "access key that Firehose must bring to POST /firehose, or ssm:/name or secretsmanager:name; empty: the gateway's token"
     )
@@ -68,7 +81,7 @@ class Settings:
     syslog_host: str = _setting("127.0.0.1", "address that the syslog ports bind")
     syslog_port: int = _setting(0, "UDP and TCP port for syslog, 514 by custom; 0: none")
     syslog_tls_port: int = _setting(0, "port for syslog over TLS, 6514 by custom; 0: none")
-    syslog_tls_certificate: str = _setting("", "file of the certificate of the syslog port with TLS (PEM)")
+    syslog_tls_certificate: str = _setting("", "file of the certificate of the syslog port with TLS (PEM); empty: the gateway's")
     syslog_tls_key: str = _setting("", "file of its key; empty: it is in the file of the certificate")
     syslog_tls_authority: str = _setting("", "file of the authority whose certificates senders of syslog must have; empty: they need none")
     forward_host: str = _setting("127.0.0.1", "address that the port of Fluent's forward protocol binds")
@@ -122,6 +135,9 @@ class Settings:
 
     health_max_age_s: float = _setting(300.0, "seconds that a row may wait for a sink before /healthz says `degraded`")
     own_metrics_every_s: float = _setting(60.0, "seconds between two writings of the gateway's own metrics into the table `metrics`; 0: none")
+    own_traces: bool = _setting(
+        default=True, meaning="trace some of the gateway's requests, deliveries and alert rounds, and write them into the table `spans`"
+    )
     heartbeat_url: str = _setting(
         "",
         "address that `tailrace up` and `tailrace serve` request while all is well, for a watchdog that misses it, or ssm:/name or secretsmanager:name; empty: none",
@@ -206,7 +222,8 @@ class Settings:
     @property
     def gateway_url(self) -> str:
         """Where the gateway answers."""
-        return f"http://{self.gateway_host}:{self.gateway_port}"
+        host = f"[{self.gateway_host}]" if ":" in self.gateway_host else self.gateway_host
+        return self.gateway_address.rstrip("/") or f"{'https' if self.gateway_tls_certificate else 'http'}://{host}:{self.gateway_port}"
 
     @property
     def pipeline_path(self) -> Path:

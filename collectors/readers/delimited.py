@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from collectors.arrays import AnyArray, Numbers, first_bytes, in_order, one_array, texts_bytes
+from collectors.arrays import AnyArray, Numbers, concatenated, first_bytes, in_order, one_array, texts_bytes
 from collectors.format import Format
 from collectors.readers.cuts import Cut, cut_of
 from collectors.readers.fields import Fields
@@ -193,17 +193,11 @@ def _of_one_type(typed: AnyArray, texts: AnyArray) -> tuple[AnyArray, AnyArray]:
 def joined(parts: Sequence[Fields]) -> Fields:
     """Put what was read of the parts of a run together."""
     names = dict.fromkeys(name for part in parts for name in part.columns)
-    columns = {name: _concatenated([part.columns.get(name, pa.nulls(len(part.reason), pa.string())) for part in parts]) for name in names}
+    columns = {name: concatenated([part.columns.get(name, pa.nulls(len(part.reason), pa.string())) for part in parts]) for name in names}
     reason = pa.concat_arrays([part.reason for part in parts])
     faults = pa.concat_arrays([part.faults for part in parts if part.faults is not None])
     headers = pa.concat_arrays([part.headers for part in parts if part.headers is not None])
     return Fields(columns, reason, headers=headers, nulls=parts[0].nulls, faults=faults)
-
-
-def _concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
-    kinds = {array.type for array in arrays if array.null_count < len(array)}
-    kind = kinds.pop() if len(kinds) == 1 else pa.string()
-    return pa.concat_arrays([array.cast(kind) for array in arrays])
 
 
 def _stopped(counts: Numbers, low: int, high: int, names: Sequence[str], headers: AnyArray | None) -> AnyArray:

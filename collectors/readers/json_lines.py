@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from collectors.arrays import AnyArray, texts_bytes
+from collectors.arrays import AnyArray, concatenated, texts_bytes
 from collectors.format import Format
 from collectors.readers import json_wide
 from collectors.readers.fields import Fields
@@ -162,14 +162,8 @@ def _add_slow(shape: Shape, chunk: _Chunk, columns: dict[str, list[Any]], attrib
 
 def _joined(parts: Sequence[Fields], shape: Shape) -> Fields:
     names = [name for name in shape.names.columns if any(name in part.columns for part in parts)]
-    columns = {name: _concatenated([part.columns.get(name, pa.nulls(len(part.reason), pa.string())) for part in parts]) for name in names}
+    columns = {name: concatenated([part.columns.get(name, pa.nulls(len(part.reason), pa.string())) for part in parts]) for name in names}
     reason = pa.concat_arrays([part.reason for part in parts])
     faults = pa.concat_arrays([part.faults for part in parts if part.faults is not None])
     attributes = pa.concat_arrays([part.attributes for part in parts if part.attributes is not None])
     return Fields(columns, reason, attributes, types=parts[-1].types, faults=faults, names=parts[-1].names)
-
-
-def _concatenated(arrays: Sequence[AnyArray]) -> AnyArray:
-    kinds = {array.type for array in arrays if array.null_count < len(array)}
-    kind = kinds.pop() if len(kinds) == 1 else pa.string()
-    return pa.concat_arrays([array.cast(kind) for array in arrays])

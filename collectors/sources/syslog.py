@@ -23,12 +23,13 @@ from collectors.sources.batcher import MAX_WAITING_BYTES, Batcher
 from collectors.sources.datagrams import Datagrams
 from collectors.sources.framing import Framer
 from collectors.sources.patience import StoppedError, patiently
-from collectors.sources.tcp_server import Connection, TcpServer, tls_context
+from collectors.sources.tcp_server import Connection, TcpServer
 from collectors.sources.text_lines import EMPTY_RULE
 from tailrace.clock import Clock
 from tailrace.errors import SettingError
 from tailrace.ids import Places
 from tailrace.settings import Settings
+from tailrace.tls import ServerTls, TlsFiles
 
 STREAM_NAME: Final = "syslog"
 UDP_SOURCE: Final = "syslog:udp"
@@ -60,6 +61,7 @@ class SyslogServer:
         self._totals = dict.fromkeys(("received", "put", "dead", "unput", "cut", "framing_faults"), 0)
         self._drops_told = 0
         self._servers: list[TcpServer] = []
+        self.tls: ServerTls | None = None
         self._datagrams: Datagrams | None = None
         self._batcher: Batcher[_Message] = Batcher(self._put, clock, changed=self._look_for_room, max_waiting_bytes=max_waiting_bytes)
         try:
@@ -69,14 +71,13 @@ class SyslogServer:
             raise
 
     def _listen(self, settings: Settings) -> None:
-        if settings.syslog_tls_port and not settings.syslog_tls_certificate:
-            raise SettingError("syslog_tls_port needs syslog_tls_certificate, a file of the certificate (and of its key, or that in syslog_tls_key)")
+        if settings.syslog_tls_port:
+            self.tls = ServerTls(_tls_files(settings), self._clock)
         if settings.syslog_port:
             self._servers.append(TcpServer("syslog_port", settings.syslog_host, settings.syslog_port, self._connection))
             self._datagrams = Datagrams("syslog_port", settings.syslog_host, settings.syslog_port, self._take_datagram)
-        if settings.syslog_tls_port:
-            context = tls_context("syslog_tls_port", settings.syslog_tls_certificate, settings.syslog_tls_key, settings.syslog_tls_authority)
-            self._servers.append(TcpServer("syslog_tls_port", settings.syslog_host, settings.syslog_tls_port, self._connection, context))
+        if self.tls:
+            self._servers.append(TcpServer("syslog_tls_port", settings.syslog_host, settings.syslog_tls_port, self._connection, self.tls.context))
 
     def __enter__(self) -> Self:
         """Begin to listen."""
@@ -183,6 +184,15 @@ class SyslogServer:
             patiently(partial(self._collector.collect_lines, self._lines(UDP_SOURCE, [], self._clock.now_us()), new), self._clock, self._give_up)
         except StoppedError:
             return
+
+
+def _tls_files(settings: Settings) -> TlsFiles:
+    """Answer the files of the port with TLS: its own, or those of the gateway; the authority of senders is its own in either case."""
+    if settings.syslog_tls_certificate:
+        return TlsFiles("syslog_tls", settings.syslog_tls_certificate, settings.syslog_tls_key, settings.syslog_tls_authority)
+    if settings.gateway_tls_certificate:
+        return TlsFiles("gateway_tls", settings.gateway_tls_certificate, settings.gateway_tls_key, settings.syslog_tls_authority)
+    raise SettingError("syslog_tls_port needs syslog_tls_certificate, a file of the certificate (and of its key, or that in syslog_tls_key)")
 
 
 class _Sender(Connection):

@@ -9,7 +9,6 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from tailrace.errors import SettingError
@@ -160,18 +159,3 @@ def listening_socket(setting: str, host: str, port: int, kind: socket.SocketKind
         word = "TCP" if kind is socket.SOCK_STREAM else "UDP"
         raise SettingError(f"{setting} = {port}: {word} port of {host} cannot be bound: {error.strerror or error}") from error
     return made
-
-
-def tls_context(setting: str, certificate: str, key: str, authority: str = "") -> ssl.SSLContext:
-    """Make the TLS side of a server, version 1.2 or newer; with ``authority`` senders must bring a certificate of it. Raises :class:`SettingError`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key or None)
-        if authority:
-            context.load_verify_locations(authority)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
-        shown = ", ".join(str(Path(path)) for path in (certificate, key, authority) if path)
-        raise SettingError(f"{setting}: certificate or key cannot be read ({shown}): {error}") from error
-    return context

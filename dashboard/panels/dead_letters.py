@@ -5,9 +5,8 @@ from typing import Any, Final
 import orjson
 import pandas as pd
 import streamlit as st
-import urllib3
 
-from dashboard.session import settings
+from dashboard.session import gateway
 from tailrace.errors import TransientError
 
 TIMEOUT_S: Final = 5.0
@@ -109,12 +108,7 @@ def _foreseen(found: list[dict[str, Any]]) -> None:
 
 
 def _ask(method: str, path: str, timeout_s: float = TIMEOUT_S) -> bytes:
-    own = settings()
-    headers = {"X-Tailrace-User": "dashboard", **({"Authorization": f"Bearer {own.gateway_token}"} if own.gateway_token else {})}
-    try:
-        answer = urllib3.request(method, own.gateway_url + path, headers=headers, timeout=timeout_s, retries=False, redirect=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise TransientError(f"the gateway at {own.gateway_url} does not answer") from error
+    answer = gateway().ask(method, path, timeout_s=timeout_s)
     if answer.status >= 400:
         raise TransientError(f"the gateway answered {answer.status}")
-    return bytes(answer.data)
+    return answer.body

@@ -92,9 +92,11 @@ def _sns(parts: Parts) -> Sink:
 
 def _tailrace(parts: Parts) -> Sink:
     from firehose.sinks.tailrace.sink import Gateway, TailraceSink
+    from tailrace.gateway_client import gateway_context
     from tailrace.secrets import secret
 
-    door = Gateway(parts.settings.sink_tailrace_url, secret(parts.settings.sink_tailrace_token, parts.settings))
+    url = parts.settings.sink_tailrace_url
+    door = Gateway(url, secret(parts.settings.sink_tailrace_token, parts.settings), gateway_context(parts.settings, url))
     return TailraceSink(door, parts.register or AttributeRegister(parts.settings.register_path), parts.dead, parts.clock)
 
 

@@ -12,6 +12,7 @@ from gateway.parts import Parts
 from gateway.requests import flag, json_object, read_body, refuse_unknown, whole_number
 from queries.targets import Target, missing, resolve
 from tailrace.errors import RequestError
+from tailrace.tracing import traced
 
 _BOTH: Final = frozenset({"q", "default_operator", "df", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "pretty", "human", "error_trace"})
 SEARCH_PARAMETERS: Final = _BOTH | {
@@ -47,7 +48,12 @@ async def count(request: Request) -> Response:
 def _search(parts: Parts, index: str, body: Mapping[str, Any], *, unavailable: bool) -> Response:
     target = resolve(index)
     gone = None if unavailable else missing(target, parts.stream_exists)
-    return not_found(gone) if gone else JsonResponse(parts.engine.search(target.table, target.narrowed(body)))
+    if gone:
+        return not_found(gone)
+    with traced("search", table=target.table) as part:
+        found = parts.engine.search(target.table, target.narrowed(body))
+        part.note(hits=len(found["hits"]["hits"]))
+    return JsonResponse(found)
 
 
 def _count(parts: Parts, index: str, body: Mapping[str, Any], *, unavailable: bool) -> Response:

@@ -18,6 +18,7 @@ from tailrace.cli.output import json_option, print_json, print_table
 from tailrace.clock import US_PER_MINUTE, SystemClock, iso_ms
 from tailrace.errors import FileError, UsageError, nearest
 from tailrace.settings import Settings, load
+from tailrace.tracing import UNTRACED, Tracer, to_daemon
 
 
 @click.group()
@@ -70,7 +71,8 @@ def run(*, once: bool, as_json: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = load().settings
     workspace, state = Workspace(settings, SystemClock()), AlertState(settings.alerts_path)
-    watch = Watch(workspace.engine(), state, open_channels(settings), settings.rules_folder, SystemClock())
+    tracer = Tracer(SystemClock(), to_daemon(settings.xray_host, settings.xray_port)) if settings.own_traces and not once else UNTRACED
+    watch = Watch(workspace.engine(), state, open_channels(settings), settings.rules_folder, SystemClock(), tracer)
     try:
         if once:
             read_rules(settings.rules_folder)

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 import click
-import orjson
-import urllib3
 
 from collectors.desk import DEAD_AGAIN, Desk
 from collectors.desk import drop as drop_letter
@@ -28,6 +26,7 @@ from tailrace.cli.output import json_option, print_json, print_table, printable
 from tailrace.clock import SystemClock
 from tailrace.errors import DeliveryError, StateError, TransientError, UsageError, nearest
 from tailrace.fields import AttributeRegister
+from tailrace.gateway_client import GatewayClient
 from tailrace.settings import Settings, load
 
 MAX_LISTED = 100_000
@@ -274,15 +273,8 @@ def _replayer(settings: Settings, letters: DeadLetters) -> Iterator[Callable[[st
 
 
 def _ask_gateway(settings: Settings, identity: str) -> str:
-    headers = {"X-Tailrace-User": _who().user, **({"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {})}
-    try:
-        answer = urllib3.request("POST", f"{settings.gateway_url}/_tailrace/dead/{identity}/replay", headers=headers, timeout=30.0, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise TransientError(f"another process has the spool, and the gateway at {settings.gateway_url} does not answer") from error
-    try:
-        told = orjson.loads(answer.data)
-    except orjson.JSONDecodeError:
-        told = {}
+    answer = GatewayClient(settings, _who().user).ask("POST", f"/_tailrace/dead/{identity}/replay", timeout_s=30.0)
+    told = answer.json() or {}
     if answer.status >= 400:
-        raise TransientError(f"the gateway answered {answer.status} {told.get('error', {}).get('reason', '')}".strip())
+        raise TransientError(f"the gateway answered {answer.status} {answer.reason}".strip())
     return f"{DEAD_AGAIN}{told['reasons'][0]}" if told.get("dead") else "replayed"

@@ -13,6 +13,8 @@ import msgspec
 import urllib3
 
 from tailrace.cli.output import json_option, print_json, print_table
+from tailrace.errors import SettingError, TransientError
+from tailrace.gateway_client import GatewayClient
 from tailrace.settings import HIDDEN, MEANINGS, Loaded, Settings, load
 
 TIMEOUT_S: Final = 3.0
@@ -87,12 +89,15 @@ def _disk(home: Path) -> Finding:
 
 
 def _gateway(settings: Settings) -> Finding:
-    headers = {"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {}
     try:
-        answer = urllib3.request("GET", f"{settings.gateway_url}/healthz", headers=headers, timeout=TIMEOUT_S, retries=False, redirect=False)
-    except urllib3.exceptions.HTTPError:
+        answer = GatewayClient(settings).ask("GET", "/healthz", timeout_s=TIMEOUT_S)
+    except SettingError as error:
+        return Finding("gateway", "wrong", str(error), "mend the setting")
+    except TransientError as error:
+        if settings.gateway_url.startswith("https:") and "certificate" in str(error):
+            return Finding("gateway", "wrong", str(error), "docs/operations.md: TLS")
         return Finding("gateway", "warning", f"does not run at {settings.gateway_url}", "start it: tailrace up, or tailrace serve")
-    told = _told(answer.data)
+    told = _told(answer.body)
     if told is None:
         return Finding(
             "gateway",

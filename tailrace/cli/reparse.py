@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import click
 import orjson
-import urllib3
 
 from collectors.from_settings import formats_from_settings, reparse_from_settings
 from firehose import LocalFirehose
@@ -15,6 +14,7 @@ from tailrace.cli.output import json_option, print_json
 from tailrace.clock import US_PER_HOUR, US_PER_MS, SystemClock
 from tailrace.errors import StateError, TransientError, UsageError
 from tailrace.fields import AttributeRegister
+from tailrace.gateway_client import GatewayClient
 from tailrace.lake import LAST_HOUR_US
 from tailrace.settings import Settings, load
 
@@ -59,16 +59,11 @@ def _done(settings: Settings, name: str, from_us: int, to_us: int) -> dict[str, 
 
 
 def _ask_gateway(settings: Settings, name: str, from_us: int, to_us: int) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {settings.gateway_token}"} if settings.gateway_token else {}
-    address = f"{settings.gateway_url}/_tailrace/reparse?{urlencode({'format': name, 'from': from_us, 'to': to_us})}"
-    try:
-        answer = urllib3.request("POST", address, headers=headers, timeout=TIMEOUT_S, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise TransientError(f"another process has the spool, and the gateway at {settings.gateway_url} does not answer") from error
+    answer = GatewayClient(settings).ask("POST", f"/_tailrace/reparse?{urlencode({'format': name, 'from': from_us, 'to': to_us})}", timeout_s=TIMEOUT_S)
     if answer.status >= 400:
         kind = UsageError if answer.status == 400 else TransientError
-        raise kind(f"the gateway answered {answer.status}: {answer.data[:300].decode('utf-8', 'replace')}")
-    found: dict[str, Any] = orjson.loads(answer.data)
+        raise kind(f"the gateway answered {answer.status}: {answer.body[:300].decode('utf-8', 'replace')}")
+    found: dict[str, Any] = orjson.loads(answer.body)
     return found
 
 

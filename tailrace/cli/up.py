@@ -12,6 +12,7 @@ from gateway.heartbeat import heartbeat_from_settings
 from sandbox.checks import Check, http_ok
 from sandbox.supervisor import Part, Supervisor
 from tailrace.clock import SystemClock
+from tailrace.gateway_client import gateway_ok
 from tailrace.settings import PREFIX, Settings, environment, load
 
 NO_HEARTBEAT: Final = f"{PREFIX}HEARTBEAT_URL"
@@ -31,7 +32,7 @@ def command(*, dashboard: bool, alerts: bool) -> None:
     settings = load().settings
     parts = [part for part in parts_of(settings) if (dashboard or part.name != "dashboard") and (alerts or part.name != "alerts")]
     with Supervisor(parts, settings.home / "logs", tell=lambda text: click.echo(text, err=True)) as supervisor, supervisor.signals():
-        heartbeat = heartbeat_from_settings(settings, SystemClock(), lambda: why_no_beat(supervisor.states(), http_ok(f"{settings.gateway_url}{READY_PATH}")))
+        heartbeat = heartbeat_from_settings(settings, SystemClock(), lambda: why_no_beat(supervisor.states(), gateway_ok(settings, READY_PATH)))
         if supervisor.start():
             click.echo("\n".join(f"{name:<15}{place}" for name, place in doors_of(settings, dashboard=dashboard)) + "\nstop with Ctrl-C", err=True)
             with heartbeat or nullcontext():
@@ -71,7 +72,7 @@ def parts_of(settings: Settings) -> tuple[Part, ...]:
     python, env = sys.executable, {**environment(), NO_HEARTBEAT: ""}
     dashboard = f"http://{settings.dashboard_host}:{settings.dashboard_port}/_stcore/health"
     return (
-        Part("gateway", (python, "-m", "tailrace", "serve"), http_ok(f"{settings.gateway_url}{LIVE_PATH}"), environment=env),
+        Part("gateway", (python, "-m", "tailrace", "serve"), gateway_ok(settings, LIVE_PATH), environment=env),
         Part("alerts", (python, "-m", "tailrace", "alerts", "run"), after=("gateway",), environment=env),
         Part("dashboard", (python, "-m", "dashboard"), http_ok(dashboard), after=("gateway",), environment=env),
     )

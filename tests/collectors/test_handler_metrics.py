@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from collectors import handler
-from collectors.handler_metrics import COUNTED, UNITS, measured
+from collectors.handler_metrics import COUNTED, TRANSFORMED_UNITS, UNITS, measured
 from collectors.parse import parse_lines
 from firehose.delivery import MemoryStream
 from tailrace.clock import US_PER_S, ManualClock
@@ -19,6 +19,7 @@ from tailrace.fields import AttributeRegister
 from tests.collectors.readers.samples import formats, lines_of
 from tests.collectors.test_handler import FailingAt, data, kinesis
 from tests.collectors.test_handler import handler as handler_of
+from tests.collectors.test_transformation import Again, event_of, payload, transform_with
 
 NOW_US = 1_790_000_000 * US_PER_S
 END_US = NOW_US + 1_500_000
@@ -95,10 +96,23 @@ def test_the_function_writes_the_line_to_its_standard_output(capsys: pytest.Capt
 
 def test_every_metric_has_its_row_in_the_docs_and_no_other_has_one() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8").partition("## The Lambda function")[2]
-    assert dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE)) == dict(UNITS)
+    assert dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE)) == {**UNITS, **TRANSFORMED_UNITS}
 
 
 def test_the_metrics_cost_no_import() -> None:
     code = "import sys, collectors.collector; before = set(sys.modules); import collectors.handler_metrics; print(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["collectors.handler_metrics"]
+
+
+def test_a_transformation_tells_what_became_of_its_records_and_answers_firehose_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(handler, "_collect", transform_with(Again()))
+    answer = handler.lambda_handler(event_of(payload(("a", 0, "one")), b"no payload"), None)
+    assert set(answer) == {"records"}
+    line = json.loads(capsys.readouterr().out)
+    assert {name: line[name] for name in ("Records", "RecordsOk", "RecordsFailed", "Events", "Failed")} == {
+        "Records": 2, "RecordsOk": 1, "RecordsFailed": 1, "Events": 1, "Failed": 0,
+    }  # fmt: skip
+    assert {one["Name"]: one["Unit"] for one in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {**UNITS, **TRANSFORMED_UNITS}

@@ -120,6 +120,8 @@ def test_every_event_is_in_the_answer_or_in_the_stream_again_once_and_the_answer
     found = answered(answer)
     assert list(found) == [f"r-{n}" for n in range(len(sent))]
     assert {result for result, _ in found.values()} <= {"Ok", "Dropped"}
+    counts = answer["counts"]
+    assert (counts["records"], counts["events"]) == (counts["records_ok"] + counts["records_dropped"], sum(map(len, sent)))
     ids = [row["event_id"] for _, rows in found.values() for row in rows] + [row["event_id"] for record in again.records for row in rows_of(record)]
     assert sorted(ids) == sorted(name for events in sent for name, _, _ in events)
     for _, rows in found.values():
@@ -170,3 +172,18 @@ def test_the_limit_leaves_room_for_ids_and_keys() -> None:
         len(json.dumps({"recordId": "4" * 56 + "0" * 60, "result": "ProcessingFailed", "metadata": {"partitionKeys": {"day": "2026-09-21", "hour": "14"}}}))
         < transformation.ENTRY_BYTES
     )
+
+
+def test_what_became_of_records_and_their_events_is_counted() -> None:
+    again = Again()
+    sent = event_of(payload(("a", 0, "one"), ("b", 0, "two"), ("c", 1, "three")), CONTROL, b"no payload", payload(("d", 0, "x" * (LIMITS.record_bytes + 1))))
+    answer = transform_with(again)(sent)
+    counts = answer["counts"]
+    assert {name: counts[f"records{name}"] for name in ("", "_ok", "_dropped", "_failed", "_reingested")} == {
+        "": 4, "_ok": 1, "_dropped": 2, "_failed": 1, "_reingested": 1,
+    }  # fmt: skip
+    assert {name: counts[name] for name in ("payloads", "events", "dropped", "dead")} == {"payloads": 4, "events": 3, "dropped": 1, "dead": 1}
+    assert counts["bytes_in"] == sum(len(base64.b64decode(one["data"])) for one in sent["records"])
+    assert counts["bytes_out"] == len(base64.b64decode(answer["records"][0]["data"]))
+    passed = transform_with(Again())(event_of(*again.records))["counts"]
+    assert (passed["records_ok"], passed["payloads"], passed["events"]) == (1, 0, 0)

@@ -13,6 +13,7 @@ from collectors.collector import Collector
 from collectors.from_settings import work_with
 from firehose.delivery import Delivery, MemoryStream
 from gateway.app import create_app
+from gateway.listener import GatewayServer
 from gateway.parts import Parts
 from gateway.server import Node, open_node
 from sandbox.checks import free_port
@@ -42,13 +43,13 @@ def running(home: Path, **settings: Any) -> Iterator[tuple[str, Node]]:
     """Run a gateway; answer its address."""
     with open_node(Settings(home=home, **settings), xray=False) as node:
         port = free_port()
-        server = uvicorn.Server(uvicorn.Config(create_app(node.parts), port=port, log_level="error", lifespan="off"))
+        server = GatewayServer(uvicorn.Config(create_app(node.parts), port=port, log_level="error", lifespan="off"), node.tls)
         thread = Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
             thread.join(0.05)
         try:
-            yield f"http://127.0.0.1:{port}", node
+            yield f"{'https' if node.tls else 'http'}://127.0.0.1:{port}", node
         finally:
             server.should_exit = True
             thread.join(10)

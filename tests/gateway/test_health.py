@@ -43,6 +43,8 @@ def status(**changes: Any) -> dict[str, Any]:
         "keeper": {"error": "", "alive": True},
         "dead": {"count": 0, "bytes": 0, "max_bytes": GIB},
         "doors": {"kinesis": {"taken": 3, "error": ""}, "syslog": {"put": 1}},
+        "certificates": {"gateway": {"days_left": 90.0, "error": ""}},
+        "own_traces": {"segments": 0, "spans": 0, "left_out": 0},
         "heartbeat": {"failures": 0, "error": "", "last_sent_us": 0},
     }
     return {
@@ -81,6 +83,8 @@ def test_where_all_is_well_there_is_no_problem() -> None:
         ({"keeper": {"alive": False}}, "ill", "keeper", "its thread has died", True),
         ({"dead": {"bytes": 0.9 * GIB}}, "degraded", "dead letters", "are nearly full", False),
         ({"doors": {"kinesis": {"error": "no such stream"}}}, "degraded", "door kinesis", "no such stream", False),
+        ({"certificates": {"syslog": {"days_left": 6.9, "error": ""}}}, "degraded", "certificate of syslog", "expires in 6.9 days", False),
+        ({"certificates": {"gateway": {"days_left": 80.0, "error": "no key"}}}, "degraded", "certificate of gateway", "no key", False),
         ({"heartbeat": {"failures": 3, "error": "the answer was 404"}}, "degraded", "heartbeat", "3 in a row were not taken: the answer was 404", False),
     ],
 )

@@ -136,6 +136,12 @@ CASES: dict[str, tuple[Sample, Sequence[float], Sequence[float], str]] = {
     "tailrace lost rows": (("tailrace_ledger_lost_total", HOP, 0), (0, 0, 0), (0, 0, 1), "Tailrace lost 1.0 events at deliver lake"),
     "tailrace dead letters": (("tailrace_ledger_dead_total", HOP, 4), (4, 4, 4), (4, 4, 6), "2.0 events became dead letters at deliver lake"),
     "tailrace sink behind": (("tailrace_sink_oldest_row_age_seconds", ("opensearch",), 0), (0, 299, 300), (0, 299, 301), "sink opensearch is 301.0 s behind"),
+    "tailrace certificate": (
+        ("tailrace_certificate_days_left", ("gateway",), 90),
+        (90, 15, 14),
+        (90, 15, 13.5),
+        "the certificate of the gateway port is valid for 13.5 days",
+    ),
     "tailrace spool fills": (("tailrace_spool_used_ratio", (), 0), (0.8, 0.9, 0.75), (0.8, 0.9, 0.76), "the spool of Tailrace is used to 0.76"),
 }
 

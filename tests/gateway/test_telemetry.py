@@ -47,6 +47,8 @@ def full_status() -> dict[str, Any]:
             spool={"segments": 2, "rows": 70, "waiting_rows": 3, "refused": 1, "torn_bytes": 5, "holes": 4, "duplicates": 6},
             keeper={"merged_parts": 1, "merged_rows": 2, "duplicates_removed": 3, "deleted_parts": 4},
             doors={"syslog": {"connections": 2, "error": ""}},
+            certificates={"gateway": {"names": ["localhost"], "days_left": 12.5, "error": "", "failed_handshakes": 3}},
+            own_traces={"segments": 4, "spans": 12, "left_out": 1},
             heartbeat={"sent": 5, "failed": 1, "withheld": 2, "last_sent_us": 1_790_000_000_500_000},
         ),
         "quotas": [{"source": HOSTILE, "quota": "q", "bytes_today": 7, "beyond": 8, "delayed": 9}],

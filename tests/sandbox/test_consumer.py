@@ -10,12 +10,18 @@ import pytest
 from sandbox.checks import free_port
 from sandbox.consumer import GatewayDoor
 from tailrace.errors import PermanentError, TransientError
+from tailrace.gateway_client import GatewayClient
+from tailrace.settings import Settings
 
 
 class Gateway(SimpleNamespace):
     url: str
     status: int
     requests: list[tuple[str, str, str, bytes]]
+
+
+def door(url: str, token: str = "") -> GatewayDoor:
+    return GatewayDoor(GatewayClient(Settings(gateway_address=url, gateway_token=token)))
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_payload_is_posted_as_it_is_with_the_token(gateway: Gateway) -> None:
-    GatewayDoor(gateway.url, "word").take(b"\x1f\x8b\x00")
+    door(gateway.url, "word").take(b"\x1f\x8b\x00")
     assert gateway.requests == [("/_tailrace/payload?kind=cloudwatch", "application/octet-stream", "Bearer word", b"\x1f\x8b\x00")]
 
 
@@ -52,15 +58,15 @@ def test_a_payload_is_posted_as_it_is_with_the_token(gateway: Gateway) -> None:
 def test_what_cannot_be_taken_now_is_to_be_tried_again(gateway: Gateway, status: int) -> None:
     gateway.status = status
     with pytest.raises(TransientError, match=f"the gateway answered {status}"):
-        GatewayDoor(gateway.url).take(b"x")
+        door(gateway.url).take(b"x")
 
 
 def test_what_is_refused_is_not_tried_again(gateway: Gateway) -> None:
     gateway.status = 401
     with pytest.raises(PermanentError, match="the gateway answered 401"):
-        GatewayDoor(gateway.url).take(b"x")
+        door(gateway.url).take(b"x")
 
 
 def test_a_gateway_that_is_not_there_is_to_be_tried_again() -> None:
     with pytest.raises(TransientError, match="does not answer"):
-        GatewayDoor(f"http://127.0.0.1:{free_port()}").take(b"x")
+        door(f"http://127.0.0.1:{free_port()}").take(b"x")

@@ -23,6 +23,7 @@ from firehose.records import calls, pack, too_long
 from firehose.sinks.amazon_firehose.calls import LIMITS, PutsRecords
 from tailrace.clock import Clock, SystemClock
 from tailrace.errors import TransientError
+from tailrace.tracing import traced
 
 MAX_TRIES: Final = 8
 FIRST_WAIT_S: Final = 0.1
@@ -52,7 +53,8 @@ class AmazonFirehose:
     def send(self, stream: str, records: Sequence[bytes]) -> None:
         """Send records to a stream by its name; raises :class:`TransientError` where it goes on to refuse some."""
         for start, end in calls(map(len, records), LIMITS):
-            self._send_call(stream, records[start:end])
+            with traced("deliver", stream=stream, records=end - start):
+                self._send_call(stream, records[start:end])
 
     def _send_call(self, stream: str, records: Sequence[bytes]) -> None:
         problem = ""

@@ -4,6 +4,7 @@
 * Everything else (no answer, a full spool, no rights, another version): nothing is lost, the sink waits.
 """
 
+import ssl
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,8 +53,8 @@ class Posts(Protocol):
 class Gateway:
     """The door of another Tailrace."""
 
-    def __init__(self, url: str, token: str = "") -> None:
-        self._url, self._pool = url.rstrip("/"), urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S)
+    def __init__(self, url: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self._url, self._pool = url.rstrip("/"), urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S, ssl_context=tls)
         self._headers = {"content-type": MEDIA_TYPE, **({"authorization": f"Bearer {token}"} if token else {})}
 
     def post(self, table: TableName, body: bytes) -> Answer:

@@ -162,7 +162,7 @@ def test_senders_of_tls_may_have_to_bring_a_certificate(stream: MemoryStream, tm
     ("settings", "reason"),
     [
         ({"syslog_tls_port": 6514}, "needs syslog_tls_certificate"),
-        ({"syslog_tls_port": 6514, "syslog_tls_certificate": "nosuch.pem"}, "cannot be read .nosuch.pem"),
+        ({"syslog_tls_port": 6514, "syslog_tls_certificate": "nosuch.pem"}, "nosuch.pem: cannot be read"),
         ({"syslog_host": "192.0.2.1"}, "cannot be bound"),
     ],
 )

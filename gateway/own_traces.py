@@ -1,0 +1,120 @@
+"""The gateway's own traces as rows of the table ``spans``: requests, searches, payloads that come by other ways, and what sinks deliver.
+
+Documents (``tailrace.tracing``) wait in a queue of :data:`MAX_WAITING`; a thread reads them as those of X-Ray's SDKs are read, once a second, and the ledger has them under the source
+``tailrace:traces``. There is no loop: that thread has no segment open, batches that hold nothing but spans and the like are not traced (``firehose.runner``), and neither are the doors that watchers ask.
+What the queue or the write path cannot take is left out, and counted.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final, Self
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from collectors.collector import Collector
+from gateway.answers import LIVE_PATH, READY_PATH
+from tailrace.errors import TransientError
+from tailrace.tracing import Tracer
+
+SOURCE: Final = "tailrace:traces"
+SERVICE: Final = "tailrace-gateway"
+WRITE_EVERY_S: Final = 1.0
+STOP_WITHIN_S: Final = 5.0
+MAX_WAITING: Final = 1_000
+MAX_URL_CHARS: Final = 200
+UNTRACED_PATHS: Final = frozenset({LIVE_PATH, READY_PATH, "/healthz", "/metrics", "/_tailrace/status"})
+
+_log = logging.getLogger(__name__)
+
+
+class OwnTraces:
+    """Writes what a tracer gives in the background; a context manager, while which the tracer traces."""
+
+    def __init__(self, tracer: Tracer, collector: Collector) -> None:
+        self._tracer, self._collector = tracer, collector
+        self._waiting: queue.Queue[bytes] = queue.Queue(MAX_WAITING)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="own-traces", daemon=True)
+        self._totals = {"segments": 0, "spans": 0, "left_out": 0}
+
+    def __enter__(self) -> Self:
+        """Begin to trace."""
+        self._tracer.emit = self._take
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """End, after the rows that are being put."""
+        self._tracer.emit = None
+        self._stop.set()
+        self._thread.join(STOP_WITHIN_S)
+
+    def status(self) -> Mapping[str, Any]:
+        """Answer totals since the start: segments that ended, rows that they became, segments that were left out."""
+        return dict(self._totals)
+
+    def write(self) -> int:
+        """Put the documents that wait; answer how many rows they became. Raises :class:`TransientError` where they are not taken: they are left out."""
+        documents: list[bytes] = []
+        with suppress(queue.Empty):
+            while True:
+                documents.append(self._waiting.get_nowait())
+        try:
+            rows = self._collector.collect_spans(documents, SOURCE).spans
+        except TransientError:
+            self._totals["left_out"] += len(documents)
+            raise
+        self._totals["spans"] += rows
+        return rows
+
+    def _take(self, document: bytes) -> None:
+        self._totals["segments"] += 1
+        try:
+            self._waiting.put_nowait(document)
+        except queue.Full:
+            self._totals["left_out"] += 1
+
+    def _run(self) -> None:
+        while not self._stop.wait(WRITE_EVERY_S):
+            try:
+                self.write()
+            except TransientError as error:
+                _log.warning("own traces are left out: %s", error)
+            except Exception:  # noqa: BLE001 - whatever it is, the next ones come at their time
+                _log.exception("own traces")
+
+
+class Traced:
+    """The middleware that begins a segment for a request."""
+
+    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
+        self._app, self._tracer = app, tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, and time it if it is sampled."""
+        if scope["type"] != "http" or scope["path"] in UNTRACED_PATHS:
+            await self._app(scope, receive, send)
+            return
+        request = {"method": scope["method"], "url": _url(scope)}
+        members: dict[str, Any] = {"http": {"request": request}}
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                members.update({"http": {"request": request, "response": {"status": message["status"]}}}, **marks(message["status"]))
+            await send(message)
+
+        with self._tracer.segment(SERVICE, members):
+            await self._app(scope, receive, answer)
+
+
+def marks(status: int) -> dict[str, bool]:
+    """Answer what X-Ray calls an answer: a fault of ours, an error of the client's, a throttle."""
+    return {"fault": True} if status >= 500 else {"error": True, **({"throttle": True} if status == 429 else {})} if status >= 400 else {}
+
+
+def _url(scope: Scope) -> str:
+    host, port = scope.get("server") or ("", None)
+    return f"{scope['scheme']}://{host}{f':{port}' if port else ''}{scope['path'][:MAX_URL_CHARS]}"
