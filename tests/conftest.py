@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 from tailrace.settings import Settings
@@ -18,6 +19,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 
 _SERVERS = frozenset({"opensearch_url", "s3_server", "trino_url"})
+
+_UNCOVERED = ("properties/", "conformance/", "faults/", "queries/differential/", "end_to_end/test_kill.py")
+"""Tests that find by their number what others have shown to be run: coverage is not measured while they run, which would double their time."""
+
+_COVERED_PROCESSES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+"""What makes processes measure coverage: https://coverage.readthedocs.io/en/latest/subprocess.html."""
+
+_LONG = ("/faults/", "/end_to_end/")
+"""Files that take longest, and begin first."""
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
@@ -34,7 +44,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group("servers" if needs_servers else item.path.relative_to(config.rootpath).as_posix()))
     yield
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (not item.nodeid.endswith("@servers"), "/end_to_end/" not in item.nodeid))
+        items.sort(key=lambda item: (not item.nodeid.endswith("@servers"), not any(part in item.nodeid for part in _LONG)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Let those tests run without coverage, and the processes that they start."""
+    if not item.path.relative_to(item.config.rootpath / "tests").as_posix().startswith(_UNCOVERED):
+        yield
+        return
+    stopped = list[Coverage]()
+    while (measuring := Coverage.current()) is not None:
+        measuring.stop()
+        stopped.append(measuring)
+    kept = {name: os.environ.pop(name) for name in _COVERED_PROCESSES if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+        for measuring in reversed(stopped):
+            measuring.start()
 
 
 @pytest.fixture(scope="module")
