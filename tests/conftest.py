@@ -18,6 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 
 _SERVERS = frozenset({"opensearch_url", "s3_server", "trino_url"})
+_LONG = ("/end_to_end/", "/faults/")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
@@ -34,7 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group("servers" if needs_servers else item.path.relative_to(config.rootpath).as_posix()))
     yield
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (not item.nodeid.endswith("@servers"), "/end_to_end/" not in item.nodeid))
+        items.sort(key=lambda item: (not item.nodeid.endswith("@servers"), not any(folder in item.nodeid for folder in _LONG)))
 
 
 @pytest.fixture(scope="module")
