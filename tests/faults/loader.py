@@ -31,6 +31,7 @@ from tailrace.settings import Settings
 from tests.firehose.deliveries import quick
 
 SPOOL_BYTES = 64 * 1024 * 1024
+STARTS_WITHIN_S = 60.0
 DISK_FULL, DISK_FAILS = "disk-full", "disk-fails"
 """Files in the home that say how the disk is just now."""
 
@@ -45,7 +46,7 @@ OPENED = "opened"
 class Order:
     """What a child shall do: put batches of ``rows`` at ``rate`` events a second (0: as fast as it can) until it is killed after ``seconds``; with ``finish``, deliver everything and end.
 
-    With ``batches`` it ends after so many; ``row_bytes`` are what is added to each message. ``acked`` is the file of what was acknowledged; without ``synced`` the spool's disk does not
+    With ``from_ack`` its time begins when it has acknowledged something, with ``batches`` it ends after so many; ``row_bytes`` are what is added to each message. ``acked`` is the file of what was acknowledged; without ``synced`` the spool's disk does not
     do what it is asked to.
     """
 
@@ -60,6 +61,7 @@ class Order:
     replay: int = 0
     finish: bool = False
     synced: bool = True
+    from_ack: bool = False
     batches: int = 0
     row_bytes: int = 0
     spool_bytes: int = SPOOL_BYTES
@@ -131,8 +133,11 @@ def main() -> None:
 
 
 def _reap(child: int, order: Order) -> Told:
-    deadline, home, refused = time.monotonic() + order.seconds, Path(order.home), 0
+    home, acked, refused = Path(order.home), Path(order.acked), 0
+    before, deadline = _size(acked), time.monotonic() + order.seconds + (STARTS_WITHIN_S if order.from_ack else 0.0)
     while time.monotonic() < deadline:
+        if order.from_ack and _size(acked) > before:
+            before, deadline = 1 << 40, time.monotonic() + order.seconds
         pid, status, usage = os.wait4(child, os.WNOHANG)
         if pid:
             return Told(status, usage.ru_maxrss / 1024, refused)
@@ -143,6 +148,10 @@ def _reap(child: int, order: Order) -> Told:
     os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
     return Told(status, usage.ru_maxrss / 1024, refused)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _holds(child: int, home: Path) -> bool:
@@ -225,7 +234,10 @@ def _put(stream: LocalFirehose, delivery: Delivery) -> None:
 
 
 def _keep(keeper: Keeper) -> None:
+    parent = os.getppid()
     while True:
+        if os.getppid() != parent:  # who would kill this process is dead
+            os._exit(1)
         keeper.round()
         time.sleep(0.5)
 

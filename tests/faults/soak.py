@@ -122,7 +122,7 @@ def soak(home: Path, seconds: float, *, most_rate: float = 1e9, seed: int = 1) -
 
 def _capacity(children: Children, there: BusyOpenSearch, seconds: float) -> float:
     """Put as fast as the machine takes; answer how many events a second were taken and delivered."""
-    children.run(seconds=seconds)
+    children.run(seconds=seconds, from_ack=True)
     return min(children.acknowledged, there.count()) / seconds
 
 
