@@ -152,7 +152,7 @@ class LocalFirehose:
             self._flushing += 1
             self._clerk.wake(hurry=True)
             try:
-                return self._moved.wait_for(lambda: self._closed or self._flushed(target), timeout_s) and self._flushed(target)
+                return self._moved.wait_for(lambda: "flushed" if self._flushed(target) else "closed" if self._closed else "", timeout_s) == "flushed"
             finally:
                 self._flushing -= 1
 

@@ -13,11 +13,13 @@ from firehose.disk import DiskFile
 from firehose.frame import MAGIC, PREFIX_BYTES, Head, Prefix, read_head, read_prefix
 
 SEARCH_BYTES: Final = 1024 * 1024
+PAGE_BYTES: Final = 4096
+"""What a disk that fails to read (EIO) fails for, at least; twice as much is stepped over after each failure in a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A frame: where it lies, and where its group begins. ``body`` is ``None`` where its CRC is wrong, and empty where it was not wanted."""
+    """A frame: where it lies, and where its group begins. ``body`` is ``None`` where its CRC is wrong, or the disk did not give it (``unreadable``), and empty where it was not wanted."""
 
     start: int
     end: int
@@ -25,14 +27,16 @@ class Found:
     ids: bytes
     body: bytes | None
     group: int = 0
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Bytes that are no frame."""
+    """Bytes that are no frame; ``unreadable`` where the disk did not give all of them."""
 
     start: int
     end: int
+    unreadable: bool = False
 
 
 Wanted = Callable[[Head], bool]
@@ -55,7 +59,7 @@ def frames(file: DiskFile, secret: int, start: int, end: int, wanted: Wanted = e
     """Walk the frames between two offsets of a segment."""
     at = start
     while at < end:
-        found: Found | Hole = _read(file, secret, at, end, wanted) or Hole(at, _next_frame(file, secret, at + 1, end))
+        found = _read(file, secret, at, end, wanted) or _hole(file, secret, at, end)
         yield found
         at = found.end
 
@@ -67,8 +71,8 @@ def _read(file: DiskFile, secret: int, at: int, end: int, wanted: Wanted) -> Fou
             return None
         prefix, head, ids = opened
         body_at = at + PREFIX_BYTES + prefix.lengths.head + prefix.lengths.ids
-        body = _body(file, body_at, prefix) if wanted(head) else b""
-        return Found(at, at + prefix.lengths.whole, head, ids, body, prefix.group)
+        body, unreadable = _body(file, body_at, prefix) if wanted(head) else (b"", False)
+        return Found(at, at + prefix.lengths.whole, head, ids, body, prefix.group, unreadable)
     except OSError:
         return None
 
@@ -82,26 +86,40 @@ def _open(file: DiskFile, secret: int, at: int, end: int) -> tuple[Prefix, Head,
     return (prefix, read_head(head), ids) if prefix.head_is_good(head, ids, secret) else None
 
 
-def _body(file: DiskFile, at: int, prefix: Prefix) -> bytes | None:
+def _body(file: DiskFile, at: int, prefix: Prefix) -> tuple[bytes | None, bool]:
     try:
         body = file.read(at, prefix.lengths.body)
     except OSError:
-        return None
-    return body if len(body) == prefix.lengths.body and zlib.crc32(body) == prefix.body_crc else None
+        return None, True
+    good = len(body) == prefix.lengths.body and zlib.crc32(body) == prefix.body_crc
+    return body if good else None, False
 
 
-def _next_frame(file: DiskFile, secret: int, at: int, end: int) -> int:
+def _hole(file: DiskFile, secret: int, start: int, end: int) -> Hole:
+    """Look for the next frame behind a place where there is none; what the disk does not read is stepped over."""
+    at, length, skip, unreadable = start + 1, SEARCH_BYTES, PAGE_BYTES, False
     while at < end:
         try:
-            chunk = file.read(at, min(SEARCH_BYTES, end - at))
+            chunk = file.read(at, min(length, end - at))
         except OSError:
-            return end
-        found = chunk.find(MAGIC)
-        while found >= 0:
-            if _read(file, secret, at + found, end, none) is not None:
-                return at + found
-            found = chunk.find(MAGIC, found + 1)
+            unreadable = True
+            if length == PAGE_BYTES:
+                at, skip = at + skip, 2 * skip
+            length = PAGE_BYTES
+            continue
+        found = _first_frame(file, secret, at, end, chunk)
+        if found is not None:
+            return Hole(start, found, unreadable)
         if len(chunk) <= len(MAGIC):
-            return end
-        at += len(chunk) - len(MAGIC) + 1
-    return end
+            break
+        at, length, skip = at + len(chunk) - len(MAGIC) + 1, SEARCH_BYTES, PAGE_BYTES
+    return Hole(start, end, unreadable)
+
+
+def _first_frame(file: DiskFile, secret: int, at: int, end: int, chunk: bytes) -> int | None:
+    found = chunk.find(MAGIC)
+    while found >= 0:
+        if _read(file, secret, at + found, end, none) is not None:
+            return at + found
+        found = chunk.find(MAGIC, found + 1)
+    return None

@@ -284,12 +284,17 @@ class Spool:
         self._next_number = max(self._end.segment, *self._sizes, 0) + 1
 
     def _cut_tail(self, number: int) -> None:
-        """Cut the last segment at its first bad byte, unless a later group shows that what is bad there was synced once: the last group was never acknowledged."""
+        """Cut the last segment at its first bad byte, unless a later group shows that what is bad there was synced once: the last group was never acknowledged.
+
+        What the disk does not read is not torn, and stays.
+        """
         with contextlib.closing(self._disk.open(self._path(number))) as file:
             size = self._sizes[number]
             torn: int | None = None
             for item in frames(file, self._secret, 0, size):
-                if isinstance(item, Hole) or item.body is None:
+                if item.unreadable:
+                    torn = None
+                elif isinstance(item, Hole) or item.body is None:
                     torn = item.start if torn is None else torn
                 elif torn is not None and item.group > torn:
                     torn = None

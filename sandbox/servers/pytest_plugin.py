@@ -36,7 +36,8 @@ def _given(name: ServerName) -> str:
     return _ENVIRONMENT.get(f"TAILRACE_TEST_{name.upper()}_URL", "")
 
 
-def _or_skip(name: ServerName) -> None:
+def or_skip(name: ServerName) -> None:
+    """Go on where a server can run here; for tests that run one of their own, as those do that kill it."""
     lacking = missing(name)
     if lacking:
         (pytest.fail if _ENVIRONMENT.get("CI") == "true" else pytest.skip)(lacking)
@@ -46,7 +47,7 @@ def _run(name: ServerName, begin: Callable[[], RunningServer]) -> Iterator[str]:
     if _given(name):
         yield _given(name)
         return
-    _or_skip(name)
+    or_skip(name)
     with begin() as server:
         yield server.url
 

@@ -6,6 +6,7 @@ One line of JSON on standard input a child; one on standard output when it is de
 import errno
 import json
 import os
+import random
 import signal
 import sys
 import threading
@@ -30,18 +31,23 @@ from tailrace.settings import Settings
 from tests.firehose.deliveries import quick
 
 SPOOL_BYTES = 64 * 1024 * 1024
+STARTS_WITHIN_S = 60.0
 DISK_FULL, DISK_FAILS = "disk-full", "disk-fails"
 """Files in the home that say how the disk is just now."""
 
 SECOND_ENGINE = "second-engine"
 """A file in the home that asks for another engine on it."""
 
+OPENED = "opened"
+"""A file in the home: the seconds that the last engine took to open it."""
+
 
 @dataclass
 class Order:
     """What a child shall do: put batches of ``rows`` at ``rate`` events a second (0: as fast as it can) until it is killed after ``seconds``; with ``finish``, deliver everything and end.
 
-    ``acked`` is the file of what was acknowledged; without ``synced`` the spool's disk does not do what it is asked to.
+    With ``from_ack`` its time begins when it has acknowledged something, with ``batches`` it ends after so many; ``row_bytes`` are what is added to each message. ``acked`` is the file of what was acknowledged; without ``synced`` the spool's disk does not
+    do what it is asked to.
     """
 
     home: str
@@ -55,6 +61,10 @@ class Order:
     replay: int = 0
     finish: bool = False
     synced: bool = True
+    from_ack: bool = False
+    batches: int = 0
+    row_bytes: int = 0
+    spool_bytes: int = SPOOL_BYTES
 
 
 @dataclass
@@ -123,8 +133,11 @@ def main() -> None:
 
 
 def _reap(child: int, order: Order) -> Told:
-    deadline, home, refused = time.monotonic() + order.seconds, Path(order.home), 0
+    home, acked, refused = Path(order.home), Path(order.acked), 0
+    before, deadline = _size(acked), time.monotonic() + order.seconds + (STARTS_WITHIN_S if order.from_ack else 0.0)
     while time.monotonic() < deadline:
+        if order.from_ack and _size(acked) > before:
+            before, deadline = 1 << 40, time.monotonic() + order.seconds
         pid, status, usage = os.wait4(child, os.WNOHANG)
         if pid:
             return Told(status, usage.ru_maxrss / 1024, refused)
@@ -135,6 +148,10 @@ def _reap(child: int, order: Order) -> Told:
     os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
     return Told(status, usage.ru_maxrss / 1024, refused)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _holds(child: int, home: Path) -> bool:
@@ -173,7 +190,9 @@ def _child(order: Order) -> None:
 def _load(order: Order, home: Path) -> None:
     settings, clock = _settings(order), WrongClock(order.clock_off_s)
     machine = Machine(disk=BadDisk(home, synced=order.synced), segment_bytes=8 * 1024 * 1024, remembered_ids=1_000_000)
+    began = time.monotonic()
     with LocalFirehose(settings, clock, machine=machine) as stream:
+        (home / OPENED).write_text(f"{time.monotonic() - began:.3f}")
         keeper = Keeper(settings, clock, merge_after_s=1.0, grace_s=0.0)
         if order.finish:
             assert stream.flush(order.seconds / 2), stream.status()
@@ -191,13 +210,13 @@ def _load(order: Order, home: Path) -> None:
 
 
 def _settings(order: Order) -> Settings:
-    return quick(Path(order.home), opensearch_url=order.url, spool_max_bytes=SPOOL_BYTES, lake_flush_after_s=0.5)
+    return quick(Path(order.home), opensearch_url=order.url, spool_max_bytes=order.spool_bytes, lake_flush_after_s=0.5)
 
 
 def _paced(first: int, order: Order) -> Iterator[int]:
     """Count on from a number at the rate that is asked for."""
     began = time.monotonic()
-    for number in range(first, 1 << 40):
+    for number in range(first, first + (order.batches or 1 << 40)):
         due = began + (number - first) * order.rows / order.rate if order.rate else 0.0
         time.sleep(max(due - time.monotonic(), 0.0))
         yield number
@@ -215,7 +234,10 @@ def _put(stream: LocalFirehose, delivery: Delivery) -> None:
 
 
 def _keep(keeper: Keeper) -> None:
+    parent = os.getppid()
     while True:
+        if os.getppid() != parent:  # who would kill this process is dead
+            os._exit(1)
         keeper.round()
         time.sleep(0.5)
 
@@ -223,19 +245,24 @@ def _keep(keeper: Keeper) -> None:
 def batch(number: int, order: Order) -> Delivery:
     """The delivery of a number: the same whenever it is asked for."""
     first, rows = number * order.rows, order.rows
-    numbers = range(first, first + rows)
+    numbers, more, wide = range(first, first + rows), _words(number, order), order.row_bytes
     made: dict[str, Any] = {
         "event_id": pa.array([f"e-{n}" for n in numbers]),
         "revision": pa.array([0] * rows),
         "event_time": pa.array([order.at_us + n * 1_000 for n in numbers], pa.timestamp("us")),
         "observed_time": pa.array([order.at_us] * rows, pa.timestamp("us")),
-        "message": pa.array([f"payment {n} of customer {n % 9_973} took {n % 997} ms" for n in numbers]),
+        "message": pa.array([f"payment {n} of customer {n % 9_973} took {n % 997} ms{more[(n - first) * wide : (n - first + 1) * wide]}" for n in numbers]),
         "attributes": pa.array([f'{{"order":"o-{n}","items":{n % 7},"price":{n % 100}.5}}' for n in numbers]),
     }
     schema = arrow_schema("logs")
     table = pa.table([made[field.name].cast(field.type) if field.name in made else pa.nulls(rows, field.type) for field in schema], schema=schema)
     counts = (Count("decode", "payloads", 1, 1), Count("collect", "events", rows, rows))
     return Delivery(f"soak:{number % 5}", order.at_us, {"logs": table}, counts)
+
+
+def _words(number: int, order: Order) -> str:
+    """Text for the rows of a batch that no codec makes much smaller."""
+    return random.Random(number).randbytes((order.rows * order.row_bytes + 1) // 2).hex()
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ STATUSES = {
     "skewed": (403, "RequestTimeTooSkewed"),
     "no-bucket": (404, "NoSuchBucket"),
 }
-HARMS = (*STATUSES, "reset", "late", "cut", "empty", "slow", "hang")
-"""``reset``: before the server has the request; ``late``: after it did what was asked; ``cut``: in the middle of the answer; ``empty``: 200, and nothing was done."""
+HARMS = (*STATUSES, "reset", "late", "cut", "empty", "slow", "trickle", "hang")
+"""``reset``: before the server has the request; ``late``: after it did what was asked; ``cut``: in the middle of the answer; ``empty``: 200, and nothing was done; ``trickle``: a few bytes at a time."""
+
+TRICKLE_BYTES, TRICKLE_S = 500, 0.02
 
 
 class Proxy:
@@ -97,7 +99,7 @@ class _Handler(QuietHandler):
             self.close_connection = True
             self.wfile.write(f"HTTP/1.1 {status} OK\r\nContent-Length: {len(data) + 9}\r\n\r\n".encode() + data)
             return
-        self._answer(status, headers, data)
+        self._answer(status, headers, data, trickle=harm == "trickle")
 
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
@@ -125,7 +127,7 @@ class _Handler(QuietHandler):
         finally:
             upstream.close()
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes) -> None:
+    def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes, *, trickle: bool = False) -> None:
         self.send_response(status)
         length = next((value for name, value in headers if name.lower() == "content-length"), str(len(data))) if self.command == "HEAD" else str(len(data))
         for name, value in headers:
@@ -133,8 +135,12 @@ class _Handler(QuietHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", length)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
+        if self.command == "HEAD":
+            return
+        step = TRICKLE_BYTES if trickle else max(len(data), 1)
+        for start in range(0, len(data), step):
+            self.wfile.write(data[start : start + step])
+            time.sleep(TRICKLE_S if trickle else 0)
 
     def _reset(self) -> None:
         self.close_connection = True

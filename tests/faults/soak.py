@@ -27,9 +27,14 @@ from tests.firehose.deliveries import ALWAYS
 
 LOAD = 0.8
 FAULT_EVERY_S = 20.0
+KINDS = (*FAULTS, DISK_FULL, DISK_FAILS, SECOND_ENGINE)
+ROUNDS = 2
+"""So often each kind of fault is made at least, however short it runs."""
+
 SHORT_LIFE_S, LONG_LIFE_S, LIVES_A_LONG_ONE = 2.0, 60.0, 50
 """The mean of short lives, the length of a long one, and how many lives there are to a long one: 1,100 SIGKILLs an hour."""
 
+MOST_RSS_MB = 512
 MEASURED_S = 8.0
 FINISH_WITHIN_S = 600.0
 TELL_EVERY_S = 60.0
@@ -82,7 +87,7 @@ class Faults:
         order: list[str] = []
         while not self._stop.wait(self._every_s):
             if not order:
-                order = [*FAULTS, DISK_FULL, DISK_FAILS, SECOND_ENGINE]
+                order = list(KINDS)
                 self._chance.shuffle(order)
             self._make(order.pop())
 
@@ -97,13 +102,13 @@ class Faults:
             (self._home / kind).unlink()
 
 
-def soak(home: Path, seconds: float, *, most_rate: float = 1e9, fault_every_s: float = FAULT_EVERY_S, seed: int = 1) -> Report:
+def soak(home: Path, seconds: float, *, most_rate: float = 1e9, seed: int = 1) -> Report:
     """Run it for so long, at :data:`LOAD` of what the machine takes but at most ``most_rate`` events a second, and look what is there."""
     report, chance = Report(seconds), random.Random(seed)
     with busy_opensearch() as there, loader(home, there.url, home / "acked") as children:
         report.capacity = _capacity(children, there, min(MEASURED_S, seconds / 10))
         report.rate = min(LOAD * report.capacity, most_rate)
-        with Faults(home, there, fault_every_s, seed) as faults:
+        with Faults(home, there, min(FAULT_EVERY_S, seconds / (ROUNDS * len(KINDS) + 1)), seed) as faults:
             _live(children, report, chance)
         report.faults = dict(sorted(faults.made.items()))
         _tell(report, "delivers the rest")
@@ -117,7 +122,7 @@ def soak(home: Path, seconds: float, *, most_rate: float = 1e9, fault_every_s: f
 
 def _capacity(children: Children, there: BusyOpenSearch, seconds: float) -> float:
     """Put as fast as the machine takes; answer how many events a second were taken and delivered."""
-    children.run(seconds=seconds)
+    children.run(seconds=seconds, from_ack=True)
     return min(children.acknowledged, there.count()) / seconds
 
 

@@ -22,7 +22,7 @@ def lose_power(folder: Path, times: int, seed: int) -> None:
     chance = random.Random(seed)
     with busy_opensearch() as there, loop_disk(folder) as disk, loader(disk.folder, there.url, folder / "acked") as children:
         for _ in range(times):
-            assert children.run(seconds=chance.uniform(0.2, LONGEST_LIFE_S), rate=5_000.0).status == 9
+            assert children.run(seconds=chance.uniform(0.0, LONGEST_LIFE_S), from_ack=True, rate=5_000.0).status == 9
             disk.lose_power()
         assert children.run(finish=True, seconds=60.0).status == 0
         counts = events_in_lake(disk.folder)
@@ -48,7 +48,7 @@ def test_five_power_losses_lose_nothing_and_double_nothing(tmp_path: Path) -> No
 @pytest.mark.timeout(120)
 def test_a_spool_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
     with busy_opensearch() as there, loop_disk(tmp_path) as disk, loader(disk.folder, there.url, tmp_path / "acked") as children:
-        children.run(seconds=1.0, rate=5_000.0, synced=False)
+        children.run(seconds=0.5, from_ack=True, rate=5_000.0, synced=False)
         disk.lose_power()
         children.run(finish=True, seconds=60.0)
         assert lost(children, disk.folder) > 0

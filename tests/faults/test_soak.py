@@ -11,12 +11,11 @@ import pytest
 
 from tailrace.settings import environment
 from tests.faults.busy_opensearch import FAULTS
-from tests.faults.soak import Report, soak
+from tests.faults.soak import MOST_RSS_MB, Report, soak
 
-SHORT_S, SHORT_FAULT_EVERY_S, SHORT_RATE = 180.0, 5.0, 4_000.0
+SHORT_S, SHORT_RATE = 180.0, 4_000.0
 """The short form leaves most of the machine to the tests beside it."""
 
-MOST_RSS_MB = 512
 LONG_S = 600.0
 """From here on thirds are long enough to say something of memory."""
 
@@ -39,7 +38,7 @@ def check(report: Report) -> None:
 
 @pytest.mark.timeout(900)
 def test_load_faults_and_kills_for_a_while_lose_and_double_nothing(tmp_path: Path) -> None:
-    check(soak(tmp_path, SHORT_S, most_rate=SHORT_RATE, fault_every_s=SHORT_FAULT_EVERY_S))
+    check(soak(tmp_path, SHORT_S, most_rate=SHORT_RATE))
 
 
 @pytest.mark.soak
