@@ -18,7 +18,7 @@ PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
         "both_legs": lambda: both_legs.section(both_legs.measure()),
         "bulk_body": lambda: bulk_body.section(bulk_body.measure()),
         "into_opensearch": lambda: into_opensearch.section(into_opensearch.measure()),
-        "searchable": lambda: searchable.section(searchable.measure()),
+        "searchable": lambda: searchable.section(*searchable.measure()),
         "tenfold": lambda: tenfold.section(tenfold.measure()),
         "merge": lambda: merge.section(merge.measure()),
         "search": lambda: search_section(search.measure(search.ROWS), search.ROWS),

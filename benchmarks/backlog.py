@@ -29,7 +29,7 @@ from tailrace.settings import Settings
 
 BYTES: Final = 5_000_000_000
 ROWS_A_PUT: Final = 20_000
-TEXT_BYTES: Final = 400
+TEXT_BYTES: Final = 600
 MAX_BYTES: Final = 1 << 40
 ROUNDS: Final = 3
 CHILD: Final = (sys.executable, "-m", "benchmarks.backlog")

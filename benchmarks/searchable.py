@@ -46,7 +46,7 @@ class Watch:
         self._waiting: dict[str, float] = {}
         self.found: list[float] = []
         self._lock, self._stop = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def expect(self, event_id: str, began: float) -> None:
@@ -54,10 +54,10 @@ class Watch:
         with self._lock:
             self._waiting[event_id] = began
 
-    def finish(self, within_s: float = 30.0) -> list[float]:
+    def finish(self, within_s: float = 120.0) -> list[float]:
         """Wait until all were found; seconds that each took."""
         until = time.perf_counter() + within_s
-        while self._waiting and time.perf_counter() < until:
+        while self._waiting and self._thread.is_alive() and time.perf_counter() < until:
             time.sleep(0.05)
         self._stop.set()
         self._thread.join()
@@ -83,8 +83,8 @@ def _question(ids: Sequence[str]) -> dict[str, Any]:
     return {"size": 1_000, "query": {"bool": {"filter": [recent, {"terms": {"event_id": list(ids)}}]}}}
 
 
-def measure(seconds: int = SECONDS, events_s: int = EVENTS_S) -> dict[str, list[float]]:
-    """Put at a steady rate; answer for each engine how long each event took that was looked for."""
+def measure(seconds: int = SECONDS, events_s: int = EVENTS_S) -> tuple[dict[str, list[float]], float]:
+    """Put at a steady rate; answer for each engine how long each event took that was looked for, and how many events a second were put."""
     with node() as running, tempfile.TemporaryDirectory(prefix="tailrace-bench-") as name:
         settings, clock = Settings(home=Path(name), opensearch_url=running.url), SystemClock()
         register, store = AttributeRegister(settings.register_path), open_store(settings)
@@ -97,14 +97,14 @@ def measure(seconds: int = SECONDS, events_s: int = EVENTS_S) -> dict[str, list[
             stream.put(_at_now(delivery(0, ROWS_A_PUT), clock, "first"))
             stream.flush()
             watches = {name: Watch(engine) for name, engine in engines.items()}
-            _put(stream, clock, list(watches.values()), seconds, events_s)
+            took_s = _put(stream, clock, list(watches.values()), seconds, events_s)
             found = {name: watch.finish() for name, watch in watches.items()}
         connection.close()
-        return found
+    return found, (WARM_S + seconds) * events_s / took_s
 
 
-def _put(stream: LocalFirehose, clock: SystemClock, watches: Sequence[Watch], seconds: int, events_s: int) -> None:
-    """Put at the rate; what is put late is put at once, and nothing is looked for while all warms up."""
+def _put(stream: LocalFirehose, clock: SystemClock, watches: Sequence[Watch], seconds: int, events_s: int) -> float:
+    """Put at the rate, and answer how long it took; what is late is put at once, and nothing is looked for while all warms up."""
     one, every_s = delivery(0, ROWS_A_PUT), ROWS_A_PUT / events_s
     began = time.perf_counter()
     for number in range(int((WARM_S + seconds) / every_s)):
@@ -115,8 +115,7 @@ def _put(stream: LocalFirehose, clock: SystemClock, watches: Sequence[Watch], se
         if number * every_s >= WARM_S and number % MARK_EVERY == 0:
             for watch in watches:
                 watch.expect(f"{number:012}-{ROWS_A_PUT // 2:04}", put_at)
-    if time.perf_counter() - began > (WARM_S + seconds) * 1.05:
-        raise SystemExit("this machine could not put events at the rate that was asked for")
+    return time.perf_counter() - began
 
 
 def _at_now(one: Delivery, clock: SystemClock, name: str) -> Delivery:
@@ -127,12 +126,12 @@ def _at_now(one: Delivery, clock: SystemClock, name: str) -> Delivery:
     return replace(one, received_us=now_us, tables={"logs": table})
 
 
-def section(found: Mapping[str, Sequence[float]]) -> str:
+def section(found: Mapping[str, Sequence[float]], rate: float) -> str:
     """Write the section of the page."""
     rows = []
     for name, taken in found.items():
         cuts = statistics.quantiles(taken, n=20)
         rows.append(f"| {NAMES[name]} | **{statistics.median(taken):.2f} s** | **{cuts[-1]:.2f} s** | {max(taken):.2f} s | {len(taken)} |")
-    how = f"""From the start of a put until a search of ours finds the event of it (`event_id`, of the last five minutes), {EVENTS_S:,} events/s in puts of {ROWS_A_PUT}, for {SECONDS} s after {WARM_S} s to warm up, with the defaults: the lake's rows wait up to 1 s
+    how = f"""From the start of a put until a search of ours finds the event of it (`event_id`, of the last five minutes), {EVENTS_S:,} events/s ({rate:,.0f} were put) in puts of {ROWS_A_PUT}, for {SECONDS} s after {WARM_S} s to warm up, with the defaults: the lake's rows wait up to 1 s
 (`lake_flush_after_s`), OpenSearch's up to 0.25 s and then for its refresh each second. Searches follow one another without a pause, the keeper merges; the node and we share 2 cores. Aim: 2 s for 95 of 100."""
     return "\n".join(["## From the put to the search", "", "| | median | 95 of 100 | most | events looked for |", "|---|---|---|---|---|", *rows, "", how])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Batch = Sequence[bytes]
-SHAPES = {"16 kB x 64": (16_384, 64, 100), "400 B x 200": (400, 200, 400), "400 B x 1,000": (400, 1_000, 150)}
+SHAPES = {"16 kB x 64": (16_384, 64, 80), "400 B x 200": (400, 200, 300), "400 B x 1,000": (400, 1_000, 100)}
 """Bytes of a record, records of a batch, batches."""
 
 WARM_UP = 5

@@ -97,4 +97,4 @@ def test_the_sections_say_medians_and_the_faster_form_of_a_peer() -> None:
     assert "3.0 times SQLite (16 kB x 64)" in text
     assert "could not be installed" in text
     assert "| **90%** |" in node_section([Filled(1_000, 1.0, 1.0, 9.0)] * 3)
-    assert "| OpenSearch | **1.50 s** |" in searchable.section({"opensearch": [1.0, 1.5, 2.0]})
+    assert "| OpenSearch | **1.50 s** |" in searchable.section({"opensearch": [1.0, 1.5, 2.0]}, 5_000.0)
