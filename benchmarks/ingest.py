@@ -3,7 +3,6 @@
 Each measurement is a process of its own (``benchmarks.ingest_child``, ``logprep_peer.py``), so that its peak memory is its own.
 """
 
-import os
 import shutil
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from benchmarks.ingest_child import Run
 from benchmarks.payloads import EVENTS_A_PAYLOAD, LINES, payloads
+from benchmarks.peer_python import peer_python
 
 ROUNDS: Final = 5
 LOGPREP: Final = "21.1.0"
@@ -139,23 +139,8 @@ def write_payloads(kind: str, count: int, path: Path, *, hostile: bool = False) 
 
 
 def logprep_python() -> tuple[Path | None, str]:
-    """Answer the Python of an environment that has Logprep, made in the user's cache folder if it is not there; else why there is none."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tailrace"
-    folder = cache / f"logprep-{LOGPREP}"
-    python = folder / "bin" / "python"
-    wanted = [f"logprep=={LOGPREP}", f"pyarrow=={pa.__version__}", "isal", "msgspec", "orjson"]
-    if not python.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        uv = shutil.which("uv")
-        steps = [[uv, "venv", "-q", "--python", sys.executable, str(folder)], [uv, "pip", "install", "-q", "--python", str(python), *wanted]]
-        if uv is None:
-            steps = [[sys.executable, "-m", "venv", str(folder)], [str(python), "-m", "pip", "install", "-q", *wanted]]
-        for step in steps:
-            done = subprocess.run([str(word) for word in step], capture_output=True, check=False)
-            if done.returncode:
-                shutil.rmtree(folder, ignore_errors=True)
-                return None, f"Logprep {LOGPREP} could not be installed: {done.stderr.decode(errors='replace').strip()[-300:]}"
-    return python, ""
+    """Answer the Python of an environment that has Logprep; else why there is none."""
+    return peer_python(f"logprep-{LOGPREP}", [f"logprep=={LOGPREP}", f"pyarrow=={pa.__version__}", "isal", "msgspec", "orjson"])
 
 
 def events(count: int = PAYLOADS) -> int:

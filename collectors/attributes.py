@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors.arrays import AnyArray, sewn, texts_bytes
+from collectors.arrays import AnyArray, sewn
+from firehose.json_text import escaped
 from tailrace.schema import FieldType
 
 FEW_NULLS: Final = 0.05
@@ -18,8 +19,6 @@ FEW_ROWS: Final = 64
 """Rows that are made anew one by one; with more of them columns cost less."""
 
 _BARE: Final = frozenset({FieldType.LONG, FieldType.DOUBLE, FieldType.BOOLEAN})
-_ESCAPES: Final = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
-_LAST_CONTROL: Final = 0x1F
 _NO_END: Final = 2**31 - 1
 """A text of Arrow is not longer. Without an end its slice of bytes fails (pyarrow 26)."""
 
@@ -123,16 +122,3 @@ def _around(name: str, kind: FieldType, before: str) -> tuple[str, str]:
 
 def _text(kind: FieldType, values: AnyArray) -> AnyArray:
     return values.cast(pa.string()) if kind in _BARE else escaped(values)
-
-
-def escaped(values: AnyArray) -> AnyArray:
-    """Escape texts for JSON; most columns have nothing to escape, which a look at their bytes shows."""
-    data = texts_bytes(values)
-    if not len(data) or (data.min() > _LAST_CONTROL and not (data == ord('"')).any() and not (data == ord("\\")).any()):
-        return values
-    for plain, written in _ESCAPES:
-        values = pc.replace_substring(values, plain, written)
-    rare = set(np.unique(data[data <= _LAST_CONTROL]).tolist()) - {ord("\n"), ord("\r"), ord("\t")}
-    for code in rare:
-        values = pc.replace_substring(values, chr(code), f"\\u{code:04x}")
-    return values

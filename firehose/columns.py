@@ -45,8 +45,8 @@ def nulls(table: pa.Table, column: str) -> npt.NDArray[np.bool_]:
 
 def text_bytes(texts: Any) -> tuple[Ints, npt.NDArray[np.uint8]]:  # noqa: ANN401 - an Arrow array of strings
     """Answer where each text begins, and where the last one ends, in the bytes of them all."""
-    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4).astype(np.int64)
-    data = texts.buffers()[2]
+    _, ends, data = texts.buffers()
+    offsets = np.zeros(1, np.int64) if ends is None else np.frombuffer(ends, np.int32, len(texts) + 1, texts.offset * 4).astype(np.int64)
     return offsets, np.frombuffer(b"" if data is None else data, np.uint8)
 
 

@@ -11,11 +11,10 @@ r"""A frame of the spool: one delivery as bytes, with checksums.
     body CRC          u32     of the body
     head, ids, body           body: an Arrow IPC stream (lz4) a table, then the dead letters
 
-CRC is CRC-32 (zlib). All numbers are little-endian.
+CRC is CRC-32 as zlib has it; ISA-L computes it at ten times the speed. All numbers are little-endian.
 """
 
 import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -24,6 +23,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from isal import isal_zlib
 
 from firehose.columns import joined_chunks
 from firehose.delivery import Count, DeadLetter, Delivery, Unit
@@ -152,8 +152,8 @@ def frame_pieces(frame: Encoded, before: Totals, group: int, secret: int) -> lis
     """Answer the bytes of a frame at its place in the spool."""
     head = msgspec.json.encode(msgspec.structs.replace(frame.head, before=before))
     lengths = _LENGTHS.pack(MAGIC, len(head), len(frame.ids), len(frame.body), group)
-    head_crc = zlib.crc32(lengths, zlib.crc32(frame.ids, zlib.crc32(head, secret)))
-    return [lengths, _CHECKS.pack(head_crc, zlib.crc32(frame.body)), head, frame.ids, frame.body]
+    head_crc = isal_zlib.crc32(lengths, isal_zlib.crc32(frame.ids, isal_zlib.crc32(head, secret)))
+    return [lengths, _CHECKS.pack(head_crc, isal_zlib.crc32(frame.body)), head, frame.ids, frame.body]
 
 
 class Prefix(NamedTuple):
@@ -167,7 +167,7 @@ class Prefix(NamedTuple):
 
     def head_is_good(self, head: bytes, ids: bytes, secret: int) -> bool:
         """Whether head and ids are what was written."""
-        return zlib.crc32(self.raw, zlib.crc32(ids, zlib.crc32(head, secret))) == self.head_crc
+        return isal_zlib.crc32(self.raw, isal_zlib.crc32(ids, isal_zlib.crc32(head, secret))) == self.head_crc
 
 
 def read_prefix(data: bytes) -> Prefix | None:

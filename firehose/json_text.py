@@ -17,7 +17,20 @@ Text = Texts | str
 BARE: Final = frozenset({FieldType.DOUBLE, FieldType.LONG, FieldType.BOOLEAN})
 """Types of fields whose values stand without quotes."""
 
-_ESCAPES: Final[Mapping[int, str]] = {code: f"\\u{code:04x}" for code in range(32)} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
+_ESCAPES: Final[Mapping[int, bytes]] = {
+    **{code: b"\\u%04x" % code for code in range(32)},
+    0x0A: b"\\n",
+    0x0D: b"\\r",
+    0x09: b"\\t",
+    0x22: b'\\"',
+    0x5C: b"\\\\",
+}
+_LONGER: Final = np.array([len(_ESCAPES.get(code, b" ")) - 1 for code in range(256)], np.int64)
+"""How many bytes longer the escape of a byte is."""
+
+_NOTHING: Final = np.zeros(1, np.int64)
+MAX_BYTES: Final = 2**31 - 1
+"""Offsets of Arrow's strings are 32-bit integers."""
 
 
 def json_lines(name: TableName, rows: pa.Table) -> Texts:
@@ -53,14 +66,24 @@ def member(before: str, value: Texts, after: str) -> list[Text]:
 
 
 def escaped(texts: Texts) -> Texts:
-    """Escape texts for JSON: only what occurs is replaced."""
+    """Escape texts for JSON: only what occurs is replaced, in the bytes of all texts at once; where each begins follows from what was replaced before it.
+
+    Raises :class:`pyarrow.ArrowCapacityError` where they would need more than 2 GiB.
+    """
     offsets, data = text_bytes(texts)
-    data = data[offsets[0] : offsets[-1]]
-    special = data[(data < 32) | (data == 0x22) | (data == 0x5C)]
-    found = set(np.unique(special).tolist())
-    for code in [0x5C, *sorted(found - {0x5C})] if found else []:
-        texts = compute.replace_substring(texts, chr(code), _ESCAPES.get(code, "\\" + chr(code)))
-    return texts
+    data, starts = data[offsets[0] : offsets[-1]], offsets - offsets[0]
+    at = np.flatnonzero((data < 32) | (data == 0x22) | (data == 0x5C))
+    if not len(at):
+        return texts
+    codes = data[at]
+    moved = starts + np.concatenate((_NOTHING, np.cumsum(_LONGER[codes])))[np.searchsorted(at, starts)]
+    if moved[-1] > MAX_BYTES:
+        raise pa.ArrowCapacityError(f"texts of {moved[-1]:,} bytes are too long for one array")
+    text = data.tobytes()
+    for code in sorted(set(np.unique(codes).tolist()), key=lambda one: (one != 0x5C, one)):
+        text = text.replace(bytes((code,)), _ESCAPES[code])
+    valid = compute.is_valid(texts).buffers()[1] if texts.null_count else None
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(moved.astype(np.int32)), pa.py_buffer(text), valid)
 
 
 def joined(pieces: Sequence[Text]) -> Texts:

@@ -4,10 +4,11 @@ A candidate for the next frame is the magic with a head whose CRC is right; ``se
 pass for a frame.
 """
 
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from isal import isal_zlib
 
 from firehose.disk import DiskFile
 from firehose.frame import MAGIC, PREFIX_BYTES, Head, Prefix, read_head, read_prefix
@@ -91,7 +92,7 @@ def _body(file: DiskFile, at: int, prefix: Prefix) -> tuple[bytes | None, bool]:
         body = file.read(at, prefix.lengths.body)
     except OSError:
         return None, True
-    good = len(body) == prefix.lengths.body and zlib.crc32(body) == prefix.body_crc
+    good = len(body) == prefix.lengths.body and isal_zlib.crc32(body) == prefix.body_crc
     return body if good else None, False
 
 

@@ -34,8 +34,21 @@ class Turns:
                 return True
             waiter.gate.acquire()
             self._waiting.append(waiter)
-        with waiter.gate:  # let go by hand_over
-            return not waiter.done
+        try:
+            waiter.gate.acquire()  # until hand_over lets go of it
+        except BaseException:
+            self.leave(waiter)
+            raise
+        return not waiter.done
+
+    def leave(self, waiter: Waiter) -> None:
+        """Wait no longer: the thread was interrupted. If the turn was handed to it meanwhile, the next one has it."""
+        with self._lock:
+            there = len(self._waiting)
+            self._waiting = [one for one in self._waiting if one is not waiter]
+            handed = len(self._waiting) == there and not waiter.done
+        if handed:
+            self.hand_over()
 
     def hand_over(self) -> None:
         """Wake those that are done, and the first that is not: it has the turn."""

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.attributes import escaped, json_objects
+from collectors.attributes import json_objects
 from tailrace.schema import FieldType
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -42,14 +41,6 @@ def test_objects_are_what_json_would_write(table: tuple[dict[str, tuple[FieldTyp
         expected = own | ((objects[number] or {}) if beside else {})
         assert (json.loads(found) if found is not None else {}) == expected
         assert expected or found is None
-
-
-@pytest.mark.parametrize("text", ["plain", 'quo"te', "back\\slash", "tab\t feed\n return\r", "nul\x00 esc\x1b", "ünï \u2028"])
-def test_a_text_is_escaped_where_it_must_be(text: str) -> None:
-    values: pa.StringArray = pa.array(["a", None, text, ""])
-    found = escaped(values.slice(1)).to_pylist()
-    assert json.loads(f'"{found[1]}"') == text
-    assert (found[0], found[2]) == (None, "")
 
 
 @given(

@@ -38,3 +38,14 @@ def test_those_that_are_done_wake_together_with_the_first_that_is_not() -> None:
     assert answers.get(timeout=WITHIN_S) == (4, True)
     turns.hand_over()
     assert turns.leads(Waiter())
+
+
+def test_who_is_interrupted_holds_up_nobody() -> None:
+    turns, waiters = Turns(), [Waiter() for _ in range(3)]
+    assert turns.leads(Waiter())
+    answers = waiting(turns, waiters)
+    turns.leave(waiters[0])
+    turns.hand_over()
+    assert answers.get(timeout=WITHIN_S) == (1, True)
+    turns.leave(waiters[1])
+    assert answers.get(timeout=WITHIN_S) == (2, True)

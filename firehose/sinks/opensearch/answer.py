@@ -48,8 +48,8 @@ def refusal(error: Exception) -> Verdict:
 
 
 def _verdict(item: Any) -> Verdict:  # noqa: ANN401 - JSON of OpenSearch
-    body = next(iter(item.values())) if isinstance(item, Mapping) and item else {}
-    status = body.get("status") if isinstance(body, Mapping) else None
+    body = next(iter(item.values())) if isinstance(item, dict) and item else {}
+    status = body.get("status") if isinstance(body, dict) else None
     if not isinstance(status, int):
         raise TransientError("opensearch answered an item without a status")
     if status in {200, 201}:

@@ -30,7 +30,7 @@ from firehose.frame import UNITS
 from firehose.json_text import Texts
 from firehose.opensearch_indices import day_indices
 from firehose.parts import event_times
-from firehose.sinks.opensearch.answer import Verdict, read_answer, refusal
+from firehose.sinks.opensearch.answer import STORED, Verdict, read_answer, refusal
 from firehose.sinks.opensearch.attribute_split import AttributeSplit
 from firehose.sinks.opensearch.body import index_of, lines
 from tailrace.clock import Clock
@@ -240,7 +240,7 @@ class _Documents:
             self.again = verdicts.reason
             return
         for at, verdict in enumerate(verdicts):
-            done[start + at] = self._judge(piece, int(rows[at]), verdict, texts[start + at].as_py, first=bool(first[at]))
+            done[start + at] = verdict is STORED or self._judge(piece, int(rows[at]), verdict, texts[start + at].as_py, first=bool(first[at]))
 
     def _judge(self, piece: _Piece, row: int, verdict: Verdict, text: Callable[[], str], *, first: bool) -> bool:
         """Count a document; answer whether it is done with."""
