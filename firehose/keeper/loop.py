@@ -19,6 +19,7 @@ from firehose.keeper.expire_indices import index_expiry
 from firehose.keeper.merge import MANY_FRESH, Merged, View, delete, merge, view
 from firehose.keeper.retention import read_retention
 from firehose.keeper.settled import settled_by
+from firehose.keeper.tokens import AFTER_S, TokenFilters
 from firehose.lock import held
 from tailrace.clock import US_PER_HOUR, Clock
 from tailrace.errors import StateError
@@ -62,7 +63,8 @@ class Keeper:
         self._expire_at_s, self._expired = clock.monotonic_s(), 0
         self._expire_indices_at_s, self._expired_indices = clock.monotonic_s(), 0
         self._first_seen: dict[str, float] = {}
-        self._done, self._deleted, self._error = Merged(), 0, ""
+        self._tokens = TokenFilters(self._store, probe)
+        self._done, self._deleted, self._filters, self._error = Merged(), 0, 0, ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         self._stack = ExitStack()
@@ -87,6 +89,7 @@ class Keeper:
             "merged_rows": done.rows_in,
             "duplicates_removed": done.rows_in - done.rows_out,
             "deleted_parts": self._deleted,
+            "token_filters": self._filters,
             "expired_rows": self._expired,
             "expired_indices": self._expired_indices,
             "error": self._error,
@@ -156,6 +159,7 @@ class Keeper:
                 pa.default_memory_pool().release_unused()  # this thread's heap, which Arrow keeps, is as large as the merge was
             if done.parts:
                 return done
+        self._filters += self._tokens.tend(seen, lambda part: now_s - self._first_seen[self._note(seen, part.key)] >= AFTER_S)
         old = [part for part in seen.idle if now_s - self._first_seen[self._note(seen, part.key)] >= self._patience_s(seen, part.name)]
         self._deleted += delete(self._store, seen, old, is_settled, self._probe)
         for part in old:

@@ -24,6 +24,7 @@ from tailrace.forms import arrow_schema
 from tailrace.lake import PART_SUFFIX, Part, Partition, PartitionState, list_parts, part_key, read_state, state_key
 from tailrace.schema import TableName
 from tailrace.stores.port import ObjectStore
+from tailrace.token_filter import filter_key, text_column
 
 MANY_FRESH: Final = 16
 """A partition with more fresh parts than this is merged at once."""
@@ -153,6 +154,8 @@ def delete(store: ObjectStore, seen: View, parts: Iterable[Part], is_settled: Is
     if strays and not commit(store, seen, seen.state.replaced(strays, [])):
         return 0
     for part in gone:
+        if part.is_merged and text_column(part.table):
+            store.delete(filter_key(part))
         store.delete(part.key)
         probe("keeper.deleted")
     there = {part.name for part in seen.parts}

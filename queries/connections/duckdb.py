@@ -9,7 +9,7 @@ reading shows as a missing file, and :meth:`LakeConnection.steady` asks again wi
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +23,7 @@ from sqlglot import exp
 
 from queries import athena_dialect
 from queries.connections.part_cache import PartCache, PartsChangedError
+from queries.connections.token_filters import TokenFilters
 from queries.sql.ip import MACROS
 from tailrace.errors import RequestError, StateError
 from tailrace.forms import arrow_schema
@@ -68,6 +69,7 @@ class LakeConnection:
         self._settings, self._store = settings, store
         folder = store.local_path("x")
         self._cache = None if folder else PartCache(store, settings.part_cache_folder, settings.part_cache_bytes)
+        self._filters = TokenFilters(store)
         root = folder.parent if folder else settings.part_cache_folder
         root.mkdir(parents=True, exist_ok=True)
         self._root = root.resolve()
@@ -79,12 +81,12 @@ class LakeConnection:
         with self._lock:
             self._connection.close()
 
-    def relation(self, table: TableName, from_us: int = FIRST_US, to_us: int = LAST_US) -> Relation:
-        """Answer the live rows of a table, of parts that may hold event times in [from_us, to_us).
+    def relation(self, table: TableName, from_us: int = FIRST_US, to_us: int = LAST_US, *, words: Collection[str] = ()) -> Relation:
+        """Answer the live rows of a table, of parts that may hold event times in [from_us, to_us), and rows with all of the words.
 
-        Only whole parts are left out: the statement itself must still ask for the times it wants.
+        Only whole parts are left out: the statement itself must still ask for the times and the words it wants.
         """
-        parts = live_parts(self._store, table, from_us, to_us)
+        parts = self._filters.left(live_parts(self._store, table, from_us, to_us), words)
         return relation_of(table, self._cache.paths_of(parts) if self._cache is not None else [self._root / part.key for part in parts])
 
     def execute(self, sql: str, params: Mapping[str, Any] | Sequence[Any] = (), timeout_s: float | None = None) -> pa.Table:

@@ -1,6 +1,6 @@
 """The lake's engine: an OpenSearch ``_search`` body over Parquet by DuckDB, answered in OpenSearch's form.
 
-Parts outside the time that the query asks for are never opened. Hits, total and aggregations of one search read the same list of parts.
+Parts outside the time that the query asks for are never opened, nor merged ones whose token filters say that they have not the words that it needs. Hits, total and aggregations of one search read the same list of parts.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from queries.dsl.parse import parse_search
 from queries.engine import Body, Response
 from queries.engines.documents import documents
 from queries.fields import FieldResolver
+from queries.needed_words import needed_words
 from queries.sql import hits
 from queries.sql.aggregations import Aggregator
 from queries.sql.filters import Scope, all_of, condition, time_range_us
@@ -71,7 +72,9 @@ class LakeEngine:
         scope = Scope(FieldResolver(table, self._register.types()), self._clock.now_us())
         where = condition(search.query, scope)
         low, high = time_range_us(search.query, scope)
-        relation = self._connection.relation(table, FIRST_US if low is None else max(low, FIRST_US), LAST_US if high is None else min(high, LAST_US))
+        words = needed_words(search.query, table)
+        within = FIRST_US if low is None else max(low, FIRST_US), LAST_US if high is None else min(high, LAST_US)
+        relation = self._connection.relation(table, *within, words=words)
         return _Asked(table, search, scope, relation.select, where, relation.parts)
 
     def _answer(self, asked: _Asked) -> Response:

@@ -7,11 +7,13 @@ from typing import Any
 
 import opensearchpy
 import pytest
+from click.testing import CliRunner
 
 from firehose import LocalFirehose
 from firehose.keeper.erase import Order, erase, order_of
 from firehose.keeper.erase_documents import DocumentErasure
 from firehose.opensearch_account import account, stored
+from tailrace.cli import root
 from tailrace.clock import SystemClock
 from tailrace.errors import TransientError
 from tailrace.fields import AttributeRegister
@@ -114,3 +116,17 @@ def test_where_opensearch_does_not_answer_it_says_so(tmp_path: Path) -> None:
     gone = opensearchpy.OpenSearch(["http://127.0.0.1:9"], max_retries=0)
     with pytest.raises(TransientError, match="tailrace-logs"):
         DocumentErasure(gone.transport, tmp_path / "gone.sqlite", NOON_US).erase(FolderStore(tmp_path), order_of(["host.name=x"], []))
+
+
+def test_the_command_erases_both_and_ends_with_0_when_nothing_is_left(
+    settings: Settings, client: opensearchpy.OpenSearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAILRACE_HOME", str(settings.home))
+    monkeypatch.setenv("TAILRACE_OPENSEARCH_URL", settings.opensearch_url)
+    for segment in settings.spool_folder.glob("segment-*"):
+        segment.unlink()  # the spool holds the rows until its segment is full, which is another place
+    found = CliRunner().invoke(root, ["lake", "erase", "--contains", ANN, "--now", "--json"])
+    told = json.loads(found.output)
+    assert (told["rows"], told["documents"], told["documents_left"], told["places"], found.exit_code) == (4, 4, 0, [], 0)
+    assert ids(client) == ALL - CONTAINS
+    assert "balanced" in CliRunner().invoke(root, ["ledger", "check", "--deep"]).output
