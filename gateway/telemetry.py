@@ -78,6 +78,12 @@ METRICS: Final = (
     Metric("tailrace_dead_letters_bytes", "gauge", "bytes of their files"),
     Metric("tailrace_dead_letters_limit_bytes", "gauge", "bytes at which no more are taken, and what brings them waits"),
     Metric("tailrace_keeper_up", "gauge", "1 where its last round was no failure and its thread runs"),
+    Metric("tailrace_keeper_rounds_total", "counter", "rounds that ended well"),
+    Metric("tailrace_keeper_idle_seconds", "gauge", "seconds since the last of them, or since the start"),
+    Metric("tailrace_keeper_round_seconds", "gauge", "seconds that it took"),
+    Metric("tailrace_keeper_failing_seconds", "gauge", "seconds since the first of the rounds that failed in a row; 0: the last one did not"),
+    Metric("tailrace_keeper_fresh_parts", "gauge", "parts of the lake that are not merged yet, as the last round saw them"),
+    Metric("tailrace_keeper_due_parts", "gauge", "those of them that were old enough, and were not merged in it: it is behind"),
     Metric("tailrace_keeper_merged_parts_total", "counter", "parts of the lake that it merged"),
     Metric("tailrace_keeper_merged_rows_total", "counter", "rows in them"),
     Metric("tailrace_keeper_duplicate_rows_total", "counter", "rows that it removed as duplicates"),
@@ -175,6 +181,12 @@ _SINK: Final[Mapping[str, str]] = MappingProxyType(
 )
 _KEEPER: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "rounds": "rounds_total",
+        "idle_s": "idle_seconds",
+        "round_s": "round_seconds",
+        "failing_s": "failing_seconds",
+        "fresh_parts": "fresh_parts",
+        "due_parts": "due_parts",
         "merged_parts": "merged_parts_total",
         "merged_rows": "merged_rows_total",
         "duplicates_removed": "duplicate_rows_total",

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from firehose.disk import Probe, no_probe
@@ -35,6 +36,20 @@ ORPHAN_AFTER_S: Final = 3_600.0
 """A merged part that no state names is what a crash left, or what another keeper is about to commit."""
 
 
+@dataclass(slots=True)
+class Rounds:
+    """How the rounds go: how many ended well, when the last of these did and what it took, and failures in a row since when; times are monotonic seconds."""
+
+    count: int = 0
+    ended_s: float = 0.0
+    ended_us: int = 0
+    took_s: float = 0.0
+    failures: int = 0
+    failing_since_s: float = 0.0
+    fresh_parts: int = 0
+    due_parts: int = 0
+
+
 class Keeper:
     """Merges, expires and deletes in the background; a context manager. ``grace_s`` must be longer than the longest query.
 
@@ -58,6 +73,7 @@ class Keeper:
         self._expire_at_s, self._expired = clock.monotonic_s(), 0
         self._first_seen: dict[str, float] = {}
         self._done, self._deleted, self._error = Merged(), 0, ""
+        self._rounds = Rounds(ended_s=clock.monotonic_s())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         self._stack = ExitStack()
@@ -75,9 +91,20 @@ class Keeper:
         self._stack.close()
 
     def status(self) -> dict[str, Any]:
-        """Answer what was done since the start."""
-        done = self._done
+        """Answer what was done since the start, and how the rounds go.
+
+        ``last_round_us`` is when the last one ended well (0: none has), ``idle_s`` how long ago that is, or the start; ``due_parts`` were old enough and not merged in it.
+        """
+        done, rounds, now_s = self._done, self._rounds, self._clock.monotonic_s()
         return {
+            "rounds": rounds.count,
+            "last_round_us": rounds.ended_us,
+            "idle_s": max(now_s - rounds.ended_s, 0.0),
+            "round_s": rounds.took_s,
+            "failures": rounds.failures,
+            "failing_s": max(now_s - rounds.failing_since_s, 0.0) if rounds.failures else 0.0,
+            "fresh_parts": rounds.fresh_parts,
+            "due_parts": rounds.due_parts,
             "merged_parts": done.parts,
             "merged_rows": done.rows_in,
             "duplicates_removed": done.rows_in - done.rows_out,
@@ -89,12 +116,14 @@ class Keeper:
 
     def round(self, *, force: bool = False) -> Merged:
         """Look at every partition once; with ``force`` whatever can be merged is merged now. Answer what was merged."""
-        total = Merged()
+        total, fresh, due = Merged(), 0, 0
         for seen in self._views():
-            total += self._tend(seen, force=force)
+            merged, waiting = self._tend(seen, force=force)
+            total, fresh, due = total + merged, fresh + len(seen.fresh), due + waiting
             if self._stop.is_set():
                 break
         self._done += total
+        self._rounds.fresh_parts, self._rounds.due_parts = fresh, due
         return total
 
     def expire(self) -> int:
@@ -109,20 +138,31 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
-            try:
-                self.expire()
-                self.round()
-                self._error = ""
-            except Exception as error:
-                logging.getLogger(__name__).exception("keeper")
-                self._error = str(error) or type(error).__name__
+            self.look()
+
+    def look(self) -> None:
+        """Expire and go one round; a failure is noted, and the next round is another try."""
+        rounds, began_s = self._rounds, self._clock.monotonic_s()
+        try:
+            self.expire()
+            self.round()
+        except Exception as error:
+            logging.getLogger(__name__).exception("keeper")
+            self._error = str(error) or type(error).__name__
+            rounds.failing_since_s = rounds.failing_since_s if rounds.failures else began_s
+            rounds.failures += 1
+        else:
+            self._error, rounds.failures, rounds.count = "", 0, rounds.count + 1
+            rounds.ended_s, rounds.ended_us = self._clock.monotonic_s(), self._clock.now_us()
+            rounds.took_s = rounds.ended_s - began_s
 
     def _views(self) -> Iterator[View]:
         for table in UNITS:
             for partition in existing_partitions(self._store, table, 0, LAST_HOUR_US + US_PER_HOUR):
                 yield view(self._store, table, partition)
 
-    def _tend(self, seen: View, *, force: bool) -> Merged:
+    def _tend(self, seen: View, *, force: bool) -> tuple[Merged, int]:
+        """Merge what is due, or delete what was replaced; answer what was merged, and how many parts that were due were not."""
         now_s, is_settled = self._clock.monotonic_s(), settled_by(self._settings.spool_folder)
         for part in seen.parts:
             self._first_seen.setdefault(self._note(seen, part.key), now_s)
@@ -131,14 +171,14 @@ class Keeper:
             try:
                 done = merge(self._store, seen, is_settled, self._probe)
             except (StateError, FileNotFoundError):  # another keeper merged and deleted what was listed: the next round sees what there is
-                return Merged()
+                return Merged(), 0
             if done.parts:
-                return done
+                return done, max(len(due) - done.parts, 0)
         old = [part for part in seen.idle if now_s - self._first_seen[self._note(seen, part.key)] >= self._patience_s(seen, part.name)]
         self._deleted += delete(self._store, seen, old, is_settled, self._probe)
         for part in old:
             self._first_seen.pop(f"idle {part.key}", None)
-        return Merged()
+        return Merged(), len(due)
 
     def _note(self, seen: View, key: str) -> str:
         """Name a part in the notes; it begins a new age when it ceases to count."""

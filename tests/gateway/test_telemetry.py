@@ -45,7 +45,17 @@ def full_status() -> dict[str, Any]:
         "threads": 9,
         **status(
             spool={"segments": 2, "rows": 70, "waiting_rows": 3, "refused": 1, "torn_bytes": 5, "holes": 4, "duplicates": 6},
-            keeper={"merged_parts": 1, "merged_rows": 2, "duplicates_removed": 3, "deleted_parts": 4},
+            keeper={
+                "rounds": 9,
+                "round_s": 0.5,
+                "failing_s": 0.0,
+                "fresh_parts": 3,
+                "due_parts": 0,
+                "merged_parts": 1,
+                "merged_rows": 2,
+                "duplicates_removed": 3,
+                "deleted_parts": 4,
+            },
             doors={"syslog": {"connections": 2, "error": ""}},
             certificates={"gateway": {"names": ["localhost"], "days_left": 12.5, "error": "", "failed_handshakes": 3}},
             own_traces={"segments": 4, "spans": 12, "left_out": 1},
