@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import sandbox
 from sandbox.checks import EMULATOR_HEALTH, Claims, Port, choose_port, free_port, free_ports, http_ok
@@ -32,6 +32,11 @@ EXTRAS: Final = ("moto", "flask", "requests")
 HISTORY_US: Final = 60 * US_PER_MINUTE
 SHORTEST_HISTORY_US: Final = 2 * US_PER_MINUTE
 SEEN_EVERY_S: Final = 10.0
+PLAIN: Final[Mapping[str, Any]] = MappingProxyType(
+    dict.fromkeys(("gateway_address", "gateway_tls_certificate", "gateway_tls_key", "gateway_tls_authority"), "")
+)
+"""The demo's gateway is on this machine alone, and nobody else's."""
+
 DUCKDB_MEMORY: Final = "256MB"
 NO_ACCOUNT: Final = MappingProxyType(
     {
@@ -102,7 +107,7 @@ def choose(loaded: Loaded) -> Stack:
         gateway_port=_port(loaded, "gateway_port", claims),
         dashboard_port=_port(loaded, "dashboard_port", claims),
         xray_port=_port(loaded, "xray_port", claims),
-        gateway_address="",
+        **PLAIN,
         home=given.home.absolute(),
         aws_endpoint_url=f"http://127.0.0.1:{emulator_port}",
         heartbeat_url="",
