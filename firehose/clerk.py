@@ -51,7 +51,8 @@ class Clerk:
     ) -> None:
         self._spool, self._ledger, self._dead, self._reports, self._moved, self._ballast, self._probe = spool, ledger, dead, reports, moved, ballast, probe
         self._progress = ledger.progress()
-        self.sums = Sums(Ledger(ledger.path).hops)
+        read = Ledger(ledger.path)
+        self.sums = Sums(read.hops, read.sources)
         self.error = ""
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)

@@ -35,7 +35,7 @@ from firehose.spool import Spool
 from tailrace.clock import US_PER_S, Clock
 from tailrace.errors import TransientError
 from tailrace.fields import AttributeRegister
-from tailrace.ledger import Hop, LedgerWriter, Progress
+from tailrace.ledger import Hop, LedgerWriter, Progress, SourceSums
 from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores.port import ObjectStore
@@ -180,6 +180,10 @@ class LocalFirehose:
     def hops(self) -> Sequence[Hop]:
         """Answer the sums of the ledger, which cost the same however long it is; raises :class:`tailrace.errors.StateError` where it cannot be read."""
         return self._clerk.sums.hops()
+
+    def sources(self) -> SourceSums:
+        """Answer the sums of the ledger by source and unit, in the same way."""
+        return self._clerk.sums.sources()
 
     def close(self) -> None:
         """Let sinks finish the batch that they are delivering, write the ledger, and let go of the folder. One that hangs is left: its batch is delivered again under the same names."""

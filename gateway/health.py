@@ -20,6 +20,9 @@ REFUSED_WITHIN_S: Final = 90.0
 """A put that was refused makes the gateway ill for so long, unless a later one is taken: then whoever was sent elsewhere for it may try again. The gateway's own metrics try once a minute."""
 
 HEARTBEATS_FAILED: Final = 3
+KEEPER_IDLE_S: Final = 900.0
+"""The keeper begins a round every five seconds; one that merges a backlog takes longer, and one that has not ended in a quarter of an hour stands still."""
+
 CERTIFICATE_DAYS: Final = 7.0
 """Days before its end from which a certificate is told of: authorities that renew by themselves do so weeks before (Let's Encrypt: 30 days)."""
 
@@ -53,7 +56,7 @@ def problems_of(status: Mapping[str, Any], limits: Limits) -> tuple[Problem, ...
         *_spool(status.get("spool", {})),
         *(problem for sink in status.get("sinks", ()) for problem in _sink(sink, limits)),
         *_thread("ledger", status.get("ledger", {})),
-        *_thread("keeper", status.get("keeper", {})),
+        *_keeper(status.get("keeper", {})),
         *_dead(status.get("dead", {})),
         *(Problem(f"door {name}", "degraded", str(told["error"])) for name, told in status.get("doors", {}).items() if told.get("error")),
         *(problem for name, told in status.get("certificates", {}).items() for problem in _certificate(name, told)),
@@ -102,6 +105,12 @@ def _thread(part: str, told: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(part, "ill", "its thread has died", restart=True)
     if told.get("error"):
         yield Problem(part, "degraded", str(told["error"]))
+
+
+def _keeper(told: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from _thread("keeper", told)
+    if not told.get("error") and told.get("idle_s", 0) >= KEEPER_IDLE_S:
+        yield Problem("keeper", "degraded", f"its last round ended {told['idle_s']:,.0f} s ago")
 
 
 def _dead(dead: Mapping[str, Any]) -> Iterator[Problem]:

@@ -153,7 +153,7 @@ def _status(parts: Parts) -> dict[str, Any]:
 
 
 def _metrics(parts: Parts) -> bytes:
-    return telemetry.page(parts.status(), parts.sums())
+    return telemetry.page(parts.status(), parts.sums(), parts.source_sums())
 
 
 def _code(status: Mapping[str, Any]) -> int:

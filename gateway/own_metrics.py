@@ -45,6 +45,8 @@ WRITTEN: Final = (
     "tailrace_dead_letters",
     "tailrace_dead_letters_bytes",
     "tailrace_keeper_up",
+    "tailrace_keeper_idle_seconds",
+    "tailrace_keeper_due_parts",
     "tailrace_certificate_days_left",
     "tailrace_heartbeat_up",
 )

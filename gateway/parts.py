@@ -15,7 +15,7 @@ from queries.engine import SearchEngine
 from tailrace.clock import Clock
 from tailrace.errors import StateError
 from tailrace.fields import AttributeRegister
-from tailrace.ledger import Hop
+from tailrace.ledger import Hop, SourceSums
 from tailrace.tracing import UNTRACED, Tracer
 
 
@@ -77,6 +77,8 @@ class Parts:
     desk: Desk | None = None
     rehearsal: Callable[[], Rehearsal] | None = None
     tracer: Tracer = UNTRACED
+    sources: Callable[[], SourceSums] = dict
+    """Those sums by source and unit; raises it too."""
 
     @staticmethod
     def of(request: Request) -> "Parts":
@@ -92,6 +94,13 @@ class Parts:
             return self.hops()
         except StateError:
             return None
+
+    def source_sums(self) -> SourceSums:
+        """Answer the sums of the ledger by source and unit; none where it cannot be read."""
+        try:
+            return self.sources()
+        except StateError:
+            return {}
 
     def stream_exists(self, name: str) -> bool:
         """Whether any row was ever written to a stream of that name."""

@@ -119,7 +119,7 @@ def open_node(settings: Settings, clock: Clock | None = None, *, xray: bool = Tr
         health = partial(read_health, settings.health_path, limit=SHOWN_HEALTH)
         again = _reparsing(settings, stream, collector, register, clock)
         desk, rehearsal = desk_from_settings(settings, stream, collector, register, clock), partial(rehearsal_from_settings, settings, clock)
-        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops, desk, rehearsal, tracer)
+        parts = Parts(clock, workspace.engine(), collector, stream, register, dead, told, health, again, stream.hops, desk, rehearsal, tracer, stream.sources)
         yield Node(parts, stream, collector, tls, traces)
 
 

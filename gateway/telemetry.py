@@ -1,11 +1,12 @@
 """The gateway's own metrics, in the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
 
 In go the status (see ``gateway.health``) and the sums of the ledger, out comes the page of ``GET /metrics``. Every metric is a line of :data:`METRICS`, of which the table in
-``docs/operations.md`` is made; those of the process itself are prometheus-client's. Labels never hold text of log lines; sources are named only where they have a quota, and the first
-:data:`MAX_QUOTAS` of these.
+``docs/operations.md`` is made; those of the process itself are prometheus-client's. Labels never hold text of log lines; sources are named where they have a quota, and of these the first
+:data:`MAX_QUOTAS`, and the :data:`MAX_SOURCES` of the most rows, the rest summed.
 """
 
 import importlib.metadata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,10 +18,13 @@ from prometheus_client.registry import Collector
 
 from gateway.health import GRADES
 from tailrace.clock import US_PER_S
-from tailrace.ledger import Hop
+from tailrace.ledger import Hop, SourceSum, SourceSums
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MAX_QUOTAS: Final = 1_000
+MAX_SOURCES: Final = 50
+OTHERS: Final = "(others)"
+NO_SOURCES: Final[Mapping[tuple[str, str], SourceSum]] = MappingProxyType({})
 DOOR_GAUGES: Final = frozenset({"connections"})
 
 Family = CounterMetricFamily | GaugeMetricFamily
@@ -44,6 +48,7 @@ class Metric:
 
 
 _HOP: Final = ("hop", "sink", "unit")
+_SOURCE: Final = ("source", "unit")
 
 METRICS: Final = (
     Metric("tailrace_build_info", "gauge", "1, with the version as a label", ("version",)),
@@ -75,10 +80,20 @@ METRICS: Final = (
     Metric("tailrace_ledger_joined_total", "counter", "lines that became part of another event", _HOP),
     Metric("tailrace_ledger_dead_total", "counter", "what became a dead letter", _HOP),
     Metric("tailrace_ledger_lost_total", "counter", "what is unaccounted for; anything but 0 is a fault", _HOP),
+    Metric("tailrace_source_rows_total", "counter", "rows of a source that the spool took; the 50 sources of the most rows, and `(others)`", _SOURCE),
+    Metric("tailrace_source_dropped_total", "counter", "what of it a rule dropped before", _SOURCE),
+    Metric("tailrace_source_dead_total", "counter", "what of it became a dead letter", _SOURCE),
+    Metric("tailrace_source_lost_total", "counter", "what of it is unaccounted for", _SOURCE),
     Metric("tailrace_dead_letters", "gauge", "dead letters that are kept"),
     Metric("tailrace_dead_letters_bytes", "gauge", "bytes of their files"),
     Metric("tailrace_dead_letters_limit_bytes", "gauge", "bytes at which no more are taken, and what brings them waits"),
     Metric("tailrace_keeper_up", "gauge", "1 where its last round was no failure and its thread runs"),
+    Metric("tailrace_keeper_rounds_total", "counter", "rounds that ended well"),
+    Metric("tailrace_keeper_idle_seconds", "gauge", "seconds since the last of them, or since the start"),
+    Metric("tailrace_keeper_round_seconds", "gauge", "seconds that it took"),
+    Metric("tailrace_keeper_failing_seconds", "gauge", "seconds since the first of the rounds that failed in a row; 0: the last one did not"),
+    Metric("tailrace_keeper_fresh_parts", "gauge", "parts of the lake that are not merged yet, as the last round saw them"),
+    Metric("tailrace_keeper_due_parts", "gauge", "those of them that were old enough, and were not merged in it: it is behind"),
     Metric("tailrace_keeper_merged_parts_total", "counter", "parts of the lake that it merged"),
     Metric("tailrace_keeper_merged_rows_total", "counter", "rows in them"),
     Metric("tailrace_keeper_duplicate_rows_total", "counter", "rows that it removed as duplicates"),
@@ -111,23 +126,24 @@ _OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Telemetry(Collector):
-    """The metrics of one moment; ``hops`` are ``None`` where the ledger cannot be read."""
+    """The metrics of one moment; ``hops`` are ``None`` where the ledger cannot be read, and ``sources`` none."""
 
     status: Mapping[str, Any]
     hops: Sequence[Hop] | None
+    sources: Mapping[tuple[str, str], SourceSum]
 
     def collect(self) -> Iterable[Any]:
         """Answer the families that have a value, in the order of :data:`METRICS`, and those of the process."""
         families = {metric.name: metric.family() for metric in METRICS}
-        for name, labels, value in samples(self.status, self.hops):
+        for name, labels, value in (*samples(self.status, self.hops), *_sources(self.sources)):
             families[name].add_metric([_text(label) for label in labels], value)
         yield from (family for family in families.values() if family.samples)
         yield from ProcessCollector(registry=None).collect()
 
 
-def page(status: Mapping[str, Any], hops: Sequence[Hop] | None) -> bytes:
+def page(status: Mapping[str, Any], hops: Sequence[Hop] | None, sources: Mapping[tuple[str, str], SourceSum] = NO_SOURCES) -> bytes:
     """Answer the page of ``GET /metrics``."""
-    return generate_latest(Telemetry(status, hops))
+    return generate_latest(Telemetry(status, hops, sources))
 
 
 def samples(status: Mapping[str, Any], hops: Sequence[Hop] | None) -> Iterator[Sample]:
@@ -177,6 +193,12 @@ _SINK: Final[Mapping[str, str]] = MappingProxyType(
 )
 _KEEPER: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "rounds": "rounds_total",
+        "idle_s": "idle_seconds",
+        "round_s": "round_seconds",
+        "failing_s": "failing_seconds",
+        "fresh_parts": "fresh_parts",
+        "due_parts": "due_parts",
         "merged_parts": "merged_parts_total",
         "merged_rows": "merged_rows_total",
         "duplicates_removed": "duplicate_rows_total",
@@ -198,6 +220,18 @@ def _ledger(told: Mapping[str, Any], hops: Sequence[Hop] | None) -> Iterator[Sam
     for hop in hops or ():
         for name, field in _OUTCOMES.items():
             yield f"tailrace_ledger_{name}", (hop.hop, hop.sink, hop.unit), getattr(hop, field)
+
+
+def _sources(sums: Mapping[tuple[str, str], SourceSum]) -> Iterator[Sample]:
+    rows = Counter[str]()
+    for (source, _), one in sums.items():
+        rows[source] += one.rows
+    named, told = {source for source, _ in rows.most_common(MAX_SOURCES)}, SourceSums()
+    for (source, unit), one in sums.items():
+        key = (source if source in named else OTHERS, unit)
+        told[key] = told.get(key, SourceSum()) + one
+    for key, one in told.items():
+        yield from ((f"tailrace_source_{name}_total", key, getattr(one, name)) for name in ("rows", "dropped", "dead", "lost"))
 
 
 def _door(name: str, told: Mapping[str, Any]) -> Iterator[Sample]:

@@ -68,17 +68,49 @@ class Port:
     host: str = "127.0.0.1"
 
 
-def choose_port(port: Port) -> int:
-    """Answer the wanted port if it is free, else a free one.
+class Claims:
+    """Ports that were chosen and are not bound yet, because the part that will bind them has not begun: who else asks here finds them taken. They are let go with the object, or the process.
+
+    A claim is an abstract Unix socket (unix(7)) of the port's number: the kernel gives a name once in a network namespace, which is what a port is given once in, and takes it back when its process is gone.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[socket.socket] = []
+
+    def take(self, number: int) -> bool:
+        """Claim a port; answer whether nobody else has."""
+        one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            one.bind(f"\0tailrace.port.{number}")
+        except OSError as error:
+            one.close()
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+        self._held.append(one)
+        return True
+
+    def release(self) -> None:
+        """Let all go."""
+        for one in self._held:
+            one.close()
+        self._held.clear()
+
+
+def choose_port(port: Port, claims: Claims) -> int:
+    """Answer the wanted port if it is free and can be claimed, else a free one.
 
     Raises :class:`SettingError`, naming the setting and the process that has the port, where a person asked for this very number.
     """
-    if _is_free(port):
+    if _is_free(port) and claims.take(port.wanted):
         return port.wanted
     if port.asked_for:
-        owner = owner_of(port.wanted)
+        owner = owner_of(port.wanted) or ("another that is about to begin" if _is_free(port) else "")
         raise SettingError(f"{port.setting} = {port.wanted}: the port is taken{f' by {owner}' if owner else ''}; end that or choose another {port.setting}")
-    return free_port(port.host, udp=port.udp)
+    while True:
+        number = free_port(port.host, udp=port.udp)
+        if claims.take(number):
+            return number
 
 
 def free_port(host: str = "127.0.0.1", *, udp: bool = False) -> int:

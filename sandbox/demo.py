@@ -12,14 +12,14 @@ when the demo was last seen) and ``demo-logs/`` (one file a part, of this run).
 import contextlib
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import sandbox
-from sandbox.checks import EMULATOR_HEALTH, Port, choose_port, free_port, free_ports, http_ok
+from sandbox.checks import EMULATOR_HEALTH, Claims, Port, choose_port, free_port, free_ports, http_ok
 from sandbox.incidents import Board, board_path, write_board
 from sandbox.supervisor import Part, Supervisor
 from tailrace.clock import US_PER_MINUTE, Clock, SystemClock
@@ -32,6 +32,11 @@ EXTRAS: Final = ("moto", "flask", "requests")
 HISTORY_US: Final = 60 * US_PER_MINUTE
 SHORTEST_HISTORY_US: Final = 2 * US_PER_MINUTE
 SEEN_EVERY_S: Final = 10.0
+PLAIN: Final[Mapping[str, Any]] = MappingProxyType(
+    dict.fromkeys(("gateway_address", "gateway_tls_certificate", "gateway_tls_key", "gateway_tls_authority"), "")
+)
+"""The demo's gateway is on this machine alone, and nobody else's."""
+
 DUCKDB_MEMORY: Final = "256MB"
 NO_ACCOUNT: Final = MappingProxyType(
     {
@@ -48,11 +53,12 @@ EXAMPLE_RULES: Final = Path(sandbox.__file__).parent.parent / "examples" / "rule
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The settings that the parts run with, and where the emulator and the shop are."""
+    """The settings that the parts run with, and where the emulator and the shop are; ``claims`` keep others off its ports until the parts have bound them."""
 
     settings: Settings
     emulator_port: int
     shop_port: int
+    claims: Claims = field(default_factory=Claims, repr=False, compare=False)
 
     @property
     def endpoint(self) -> str:
@@ -94,25 +100,25 @@ def choose(loaded: Loaded) -> Stack:
     missing = [name for name in EXTRAS if find_spec(name) is None]
     if missing:
         raise SettingError(f"the demo needs packages that are not installed ({', '.join(missing)}): pip install 'tailrace[sandbox]'")
-    given = loaded.settings
+    given, claims = loaded.settings, Claims()
     emulator_port = free_port()
     settings = replace(
         given,
-        gateway_port=_port(loaded, "gateway_port"),
-        dashboard_port=_port(loaded, "dashboard_port"),
-        xray_port=_port(loaded, "xray_port"),
-        gateway_address="",
+        gateway_port=_port(loaded, "gateway_port", claims),
+        dashboard_port=_port(loaded, "dashboard_port", claims),
+        xray_port=_port(loaded, "xray_port", claims),
+        **PLAIN,
         home=given.home.absolute(),
         aws_endpoint_url=f"http://127.0.0.1:{emulator_port}",
         heartbeat_url="",
         duckdb_memory=DUCKDB_MEMORY if loaded.origins["duckdb_memory"] == "default" else given.duckdb_memory,
     )
-    return Stack(settings, emulator_port, free_ports(SERVICES))
+    return Stack(settings, emulator_port, free_ports(SERVICES), claims)
 
 
-def _port(loaded: Loaded, name: str) -> int:
+def _port(loaded: Loaded, name: str, claims: Claims) -> int:
     host = {"gateway_port": loaded.settings.gateway_host, "xray_port": loaded.settings.xray_host}.get(name, loaded.settings.dashboard_host)
-    return choose_port(Port(name, getattr(loaded.settings, name), loaded.origins[name] != "default", udp=name == "xray_port", host=host))
+    return choose_port(Port(name, getattr(loaded.settings, name), loaded.origins[name] != "default", udp=name == "xray_port", host=host), claims)
 
 
 def ingest_parts(stack: Stack) -> tuple[Part, ...]:

@@ -66,6 +66,24 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSum:
+    """What became of one unit of a source: rows that the spool took, what rules dropped before it, what is dead or lost at whatever hop."""
+
+    rows: int = 0
+    dropped: int = 0
+    dead: int = 0
+    lost: int = 0
+
+    def __add__(self, other: "SourceSum") -> "SourceSum":
+        """Answer what became of both."""
+        return SourceSum(self.rows + other.rows, self.dropped + other.dropped, self.dead + other.dead, self.lost + other.lost)
+
+
+SourceSums = dict[tuple[str, str], SourceSum]
+"""By source and unit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Whether the ledger adds up; ``problems`` say where it does not."""
 
@@ -115,6 +133,11 @@ class Ledger:
         found = self._ask(f"SELECT hop, sink, unit, {_SUMS} FROM counts GROUP BY hop, sink, unit")  # noqa: S608 - constants
         return sorted((_hop(*row) for row in found), key=_place)
 
+    def sources(self) -> SourceSums:
+        """Sum the counts by source and unit."""
+        found = self._ask(f"SELECT source, hop, unit, {_SUMS} FROM counts GROUP BY source, hop, unit")  # noqa: S608 - constants
+        return add_to_sources({}, {Key(source, 0, hop, "", unit): numbers for source, hop, unit, *numbers in found})
+
     def check(self) -> Check:
         """Check that each hop adds up, and that what left a hop came to the next."""
         hops = tuple(self.hops())
@@ -150,6 +173,15 @@ def with_counts(hops: Iterable[Hop], counts: Mapping[Key, Sequence[int]]) -> lis
         before = found.get(name)
         found[name] = more if before is None else Hop(*name, *(getattr(before, one) + getattr(more, one) for one in _NUMBERS))
     return sorted(found.values(), key=_place)
+
+
+def add_to_sources(sums: SourceSums, counts: Mapping[Key, Sequence[int]]) -> SourceSums:
+    """Add counts (in the order of :data:`COUNTS`) to the sums of their sources; answer the sums."""
+    for key, numbers in counts.items():
+        one, name = _hop(key.hop, key.sink, key.unit, *numbers), (key.source, key.unit)
+        rows, dropped = one.went_out if key.hop == "spool" else 0, one.dropped if key.hop != "deliver" else 0
+        sums[name] = sums.get(name, SourceSum()) + SourceSum(rows, dropped, one.dead, one.lost)
+    return sums
 
 
 class LedgerWriter:

@@ -8,6 +8,8 @@ r"""Objects in which others keep what they could not deliver: Amazon Data Fireho
     AmazonOpenSearchService_failed/, elasticsearch-failed/   the same with "esDocumentId", "esIndexName", "esTypeName" (OpenSearch Serverless: "osDocumentId", "osIndexName")
     dlq-v2-<pipeline>-<plugin>-...   {"dlqObjects": [{"pluginId", "pluginName", "pipelineName", "failedData": {"index", "indexId", "status", "message", "document"}, "timestamp"}]}, or the bare list
 
+and letters of the Lambda function of ours, in its stream of dead letters (``collectors.envelopes.own_letters``).
+
 Firehose's documents stand one after the other, with a line feed or nothing between them. Where an object lies says nothing: prefixes can be chosen, so a record is known by its members.
 
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html, https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html,
@@ -24,13 +26,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from collectors.envelopes.inflate import inflate
+from collectors.envelopes.own_letters import OwnLetters, is_own
 from collectors.poison import LINE
 from collectors.steps import DOCUMENTS
 from firehose.delivery import DeadLetter
@@ -68,11 +71,12 @@ def read_failed(data: bytes, name: str, *, received_us: int, inflate_max_bytes: 
             work.take(record)
     except DecodeError as error:
         problem = str(error)
+    problem = problem or "; ".join(work.own.left())
     if not problem and not work.letters:
         problem = "it holds no record"
     if problem:
         work.letters.append(DeadLetter("payload", f"{problem}; {len(work.letters):,} records before it were read", data, work.told({"envelope": WHOLE})))
-    return FailedObject(f"read-{digest}", tuple(work.letters), work.newest_us, problem)
+    return FailedObject(f"read-{digest}", tuple(work.letters), max(work.newest_us, work.own.newest_us), problem)
 
 
 class _Work:
@@ -83,7 +87,7 @@ class _Work:
         found = _STREAM.search(name)
         self._source = f"{STREAM_NAME}:{found[1]}" if found else STREAM_NAME
         self.letters: list[DeadLetter] = []
-        self.newest_us = 0
+        self.own, self.newest_us = OwnLetters(), 0
 
     def told(self, detail: Mapping[str, object]) -> dict[str, str]:
         """Answer the detail of a letter: texts that are not empty, with the object's name."""
@@ -92,7 +96,12 @@ class _Work:
     def take(self, record: object) -> None:
         """Make a letter of a record."""
         try:
-            self.letters.append(self._prepper(record) if isinstance(record, dict) and isinstance(record.get("failedData"), dict) else self._firehose(record))
+            if isinstance(record, dict) and is_own(record):
+                self.letters += [replace(letter, detail={**letter.detail, "object": self._name})] if (letter := self.own.take(record)) else []
+            else:
+                self.letters.append(
+                    self._prepper(record) if isinstance(record, dict) and isinstance(record.get("failedData"), dict) else self._firehose(record)
+                )
         except DecodeError as error:
             body = json.dumps(record).encode("utf-8", "surrogatepass")
             self.letters.append(DeadLetter("payload", f"record {len(self.letters)}: {error}", body, self.told({"envelope": WHOLE})))

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from dashboard.panels.tiles import tile
 from dashboard.session import settings
 from tailrace.ledger import Hop, read_hops
 
@@ -24,9 +25,7 @@ def balance_tile(where: "st.delta_generator.DeltaGenerator") -> None:
     """Show in a tile whether every line is accounted for."""
     found = hops()
     lost, dead = sum(abs(hop.lost) for hop in found), sum(hop.dead for hop in found)
-    where.metric(
-        "Ledger", "balanced" if not lost else f"{lost:,} lost", help=f"in = out + pending + dropped + duplicate + joined + dead; {dead:,} in dead letters"
-    )
+    tile(where, "Ledger", "balanced" if not lost else f"{lost:,} lost", f"in = out + pending + dropped + duplicate + joined + dead; {dead:,} in dead letters")
 
 
 def flow(found: list[Hop]) -> None:

@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard import searches, theme
 from dashboard.panels import alerts as alert_panel
 from dashboard.panels import ledger as ledger_panel
+from dashboard.panels.tiles import row, tile
 from dashboard.session import guarded, header, set_parameters, shown_errors, workspace, zoom
 
 span = header("Overview")
@@ -16,12 +17,12 @@ alert_panel.firing_banner()
 services = guarded(lambda: searches.services(engine, span))
 if services is not None:
     events, errors = int(services["events"].sum()), int(services["errors"].sum())
-    tiles = st.columns(5)
-    tiles[0].metric("Events", f"{events:,}")
-    tiles[1].metric("Errors", f"{errors:,}", help="events of severity ERROR or FATAL")
-    tiles[2].metric("Error rate", f"{errors / events:.1%}" if events else "–")
-    tiles[3].metric("Services", f"{len(services):,}")
-    ledger_panel.balance_tile(tiles[4])
+    tiles = row()
+    tile(tiles, "Events", f"{events:,}")
+    tile(tiles, "Errors", f"{errors:,}", "events of severity ERROR or FATAL")
+    tile(tiles, "Error rate", f"{errors / events:.1%}" if events else "–")
+    tile(tiles, "Services", f"{len(services):,}")
+    ledger_panel.balance_tile(tiles)
 
 with shown_errors():
     frame = searches.histogram(engine, "logs", query, span, "severity_text")

@@ -1,10 +1,11 @@
-"""Pipeline: every line accounted for, hop by hop; how each format is read; dead letters."""
+"""Pipeline: every line accounted for, hop by hop; how each format is read; dead letters; the keeper."""
 
 import streamlit as st
 
 from dashboard import searches
-from dashboard.panels import dead_letters, parse_health
+from dashboard.panels import dead_letters, keeper, parse_health
 from dashboard.panels import ledger as panel
+from dashboard.panels.tiles import row, tile
 from dashboard.session import header, shown_errors, workspace
 
 span = header("Pipeline")
@@ -13,12 +14,12 @@ with shown_errors():
     hops = panel.hops()
     frame = panel.hops_frame(hops)
     lost = int(frame["lost"].abs().sum())
-    tiles = st.columns(4)
-    tiles[0].metric("Ledger", "balanced" if not lost else f"{lost:,} lost")
+    tiles = row()
+    tile(tiles, "Ledger", "balanced" if not lost else f"{lost:,} lost")
     collected = frame[(frame["hop"] == "collect") & (frame["unit"] == "events")]
-    tiles[1].metric("Events collected", f"{int(collected['in'].sum()):,}")
-    tiles[2].metric("Waiting for a sink", f"{int(frame['pending'].sum()):,}")
-    tiles[3].metric("Dead letters", f"{int(frame['dead'].sum()):,}")
+    tile(tiles, "Events collected", f"{int(collected['in'].sum()):,}")
+    tile(tiles, "Waiting for a sink", f"{int(frame['pending'].sum()):,}")
+    tile(tiles, "Dead letters", f"{int(frame['dead'].sum()):,}")
 
     st.subheader("Ledger", anchor=False, help="in = out + pending + dropped + duplicate + joined + dead, and lost = 0, at every hop")
     if frame.empty:
@@ -50,3 +51,7 @@ with shown_errors():
 with shown_errors():
     st.subheader("Dead letters", anchor=False)
     dead_letters.show()
+
+with shown_errors():
+    st.subheader("Keeper of the lake", anchor=False)
+    keeper.show()

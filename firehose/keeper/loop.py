@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import pyarrow as pa
@@ -39,6 +40,20 @@ ORPHAN_AFTER_S: Final = 3_600.0
 """A merged part that no state names is what a crash left, or what another keeper is about to commit."""
 
 
+@dataclass(slots=True)
+class Rounds:
+    """How the rounds go: how many ended well, when the last of these did and what it took, and failures in a row since when; times are monotonic seconds."""
+
+    count: int = 0
+    ended_s: float = 0.0
+    ended_us: int = 0
+    took_s: float = 0.0
+    failures: int = 0
+    failing_since_s: float = 0.0
+    fresh_parts: int = 0
+    due_parts: int = 0
+
+
 class Keeper:
     """Merges, expires and deletes in the background; a context manager. ``grace_s`` must be longer than the longest query.
 
@@ -65,6 +80,7 @@ class Keeper:
         self._first_seen: dict[str, float] = {}
         self._tokens = TokenFilters(self._store, probe)
         self._done, self._deleted, self._filters, self._error = Merged(), 0, 0, ""
+        self._rounds = Rounds(ended_s=clock.monotonic_s())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         self._stack = ExitStack()
@@ -82,9 +98,20 @@ class Keeper:
         self._stack.close()
 
     def status(self) -> dict[str, Any]:
-        """Answer what was done since the start."""
-        done = self._done
+        """Answer what was done since the start, and how the rounds go.
+
+        ``last_round_us`` is when the last one ended well (0: none has), ``idle_s`` how long ago that is, or the start; ``due_parts`` were old enough and not merged in it.
+        """
+        done, rounds, now_s = self._done, self._rounds, self._clock.monotonic_s()
         return {
+            "rounds": rounds.count,
+            "last_round_us": rounds.ended_us,
+            "idle_s": max(now_s - rounds.ended_s, 0.0),
+            "round_s": rounds.took_s,
+            "failures": rounds.failures,
+            "failing_s": max(now_s - rounds.failing_since_s, 0.0) if rounds.failures else 0.0,
+            "fresh_parts": rounds.fresh_parts,
+            "due_parts": rounds.due_parts,
             "merged_parts": done.parts,
             "merged_rows": done.rows_in,
             "duplicates_removed": done.rows_in - done.rows_out,
@@ -98,12 +125,17 @@ class Keeper:
 
     def round(self, *, force: bool = False) -> Merged:
         """Look at every partition once; with ``force`` whatever can be merged is merged now. Answer what was merged."""
-        total = Merged()
+        total, fresh, due, there = Merged(), 0, 0, set[str]()
         for seen in self._views():
-            total += self._tend(seen, force=force)
+            there.update(self._note(seen, part.key) for part in seen.parts)
+            merged, waiting = self._tend(seen, force=force)
+            total, fresh, due = total + merged, fresh + len(seen.fresh), due + waiting
             if self._stop.is_set():
                 break
+        else:  # what is gone, by whomever, is forgotten; what has just ceased to count begins its age in the next round
+            self._first_seen = {note: first_s for note, first_s in self._first_seen.items() if note in there}
         self._done += total
+        self._rounds.fresh_parts, self._rounds.due_parts = fresh, due
         return total
 
     def expire(self) -> int:
@@ -128,11 +160,23 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
-            self._error = "; ".join(filter(None, (self._tried(step) for step in (self.expire, self.round, self.expire_indices))))
+            self.look()
+
+    def look(self) -> None:
+        """Expire and go one round; a failure is noted, and the next round is another try. A step that fails keeps none of the others."""
+        rounds, began_s = self._rounds, self._clock.monotonic_s()
+        self._error = "; ".join(filter(None, (self._tried(step) for step in (self.expire, self.round, self.expire_indices))))
+        if self._error:
+            rounds.failing_since_s = rounds.failing_since_s if rounds.failures else began_s
+            rounds.failures += 1
+        else:
+            rounds.failures, rounds.count = 0, rounds.count + 1
+            rounds.ended_s, rounds.ended_us = self._clock.monotonic_s(), self._clock.now_us()
+            rounds.took_s = rounds.ended_s - began_s
 
     @staticmethod
     def _tried(step: Callable[[], object]) -> str:
-        """Take a step; answer what went wrong. One that fails keeps none of the others."""
+        """Take a step; answer what went wrong."""
         try:
             step()
         except Exception as error:
@@ -145,7 +189,8 @@ class Keeper:
             for partition in existing_partitions(self._store, table, 0, LAST_HOUR_US + US_PER_HOUR):
                 yield view(self._store, table, partition)
 
-    def _tend(self, seen: View, *, force: bool) -> Merged:
+    def _tend(self, seen: View, *, force: bool) -> tuple[Merged, int]:
+        """Merge what is due, or delete what was replaced; answer what was merged, and how many parts that were due were not."""
         now_s, is_settled = self._clock.monotonic_s(), settled_by(self._settings.spool_folder)
         for part in seen.parts:
             self._first_seen.setdefault(self._note(seen, part.key), now_s)
@@ -154,17 +199,15 @@ class Keeper:
             try:
                 done = merge(self._store, seen, is_settled, self._probe)
             except (StateError, FileNotFoundError):  # another keeper merged and deleted what was listed: the next round sees what there is
-                return Merged()
+                return Merged(), 0
             finally:
                 pa.default_memory_pool().release_unused()  # this thread's heap, which Arrow keeps, is as large as the merge was
             if done.parts:
-                return done
+                return done, max(len(due) - done.parts, 0)
         self._filters += self._tokens.tend(seen, lambda part: now_s - self._first_seen[self._note(seen, part.key)] >= AFTER_S)
         old = [part for part in seen.idle if now_s - self._first_seen[self._note(seen, part.key)] >= self._patience_s(seen, part.name)]
         self._deleted += delete(self._store, seen, old, is_settled, self._probe)
-        for part in old:
-            self._first_seen.pop(f"idle {part.key}", None)
-        return Merged()
+        return Merged(), len(due)
 
     def _note(self, seen: View, key: str) -> str:
         """Name a part in the notes; it begins a new age when it ceases to count."""

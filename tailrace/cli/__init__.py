@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "demo": "the whole stack with an example application, on this machine",
         "up": "the whole stack for real use",
         "serve": "the gateway alone, with spool, sinks and keeper",
+        "status": "how the running gateway is, part by part",
         "doctor": "what is configured, reachable and allowed",
         "ingest": "files, folders, objects of S3 or stdin through the write path",
         "backfill": "old objects of a bucket and old events of a log group, once each",

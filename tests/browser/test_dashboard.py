@@ -54,6 +54,16 @@ def test_a_page_shows_without_an_error_and_without_sideways_scrolling(browser: C
     assert browser.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+CUT = "[...document.querySelectorAll('[data-testid=stMetricValue] *')].filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0).map(one => one.innerText)"
+
+
+@pytest.mark.parametrize("path", ["", "pipeline"])
+def test_no_tile_cuts_its_word_on_a_narrow_screen(browser: Chromium, address: str, path: str) -> None:
+    opened(browser, f"{address}/{path}", PAGES[path], 800)
+    browser.wait_for("document.body.innerText.includes('balanced')")
+    assert browser.evaluate(CUT) == []
+
+
 def test_log_text_stays_text(browser: Chromium, address: str) -> None:
     opened(browser, f"{address}/explore?event=e1", "Explore")
     browser.wait_for("document.body.innerText.includes('card refused <script>')")

@@ -141,6 +141,15 @@ def test_the_pipeline_shows_dead_letters_in_groups(empty_home: Path, monkeypatch
     assert [sorted(frame["count"]) for frame in frames] == [[1, 3]]
 
 
+def test_the_pipeline_shows_how_the_keepers_rounds_go(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(empty_home) as (address, node):
+        monkeypatch.setenv("TAILRACE_GATEWAY_PORT", address.rpartition(":")[2])
+        assert node.stream.flush()
+        found = metrics(run("pipeline"))
+    assert (found["Parts merged"], found["Behind"]) == ("0", "0 parts")
+    assert found["Last round"] == "none yet" or found["Last round"].endswith(" s ago")
+
+
 def test_the_pipeline_shows_what_could_not_be_read_as_cells(home: Path) -> None:
     (frame,) = [one.value for one in run("pipeline").dataframe if "Shape" in one.value]
     assert frame[["Format", "Source", "Count", "Example"]].to_dict("records") == [

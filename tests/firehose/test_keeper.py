@@ -1,6 +1,6 @@
 """The keeper: what counts stays the same at every step of a merge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -224,3 +224,38 @@ def test_newest_keeps_one_row_an_event_in_order_of_time(rows: list[tuple[int, in
     kept = newest(table).to_pylist()
     assert {row["event_id"]: row["revision"] for row in kept} == {str(e): max(r for e2, r, _ in rows if e2 == e) for e, _, _ in rows}
     assert [row["event_time"] for row in kept] == sorted(row["event_time"] for row in kept)
+
+
+class FailingStore(MemoryStore):
+    """Lists nothing while it fails."""
+
+    fails = False
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        if self.fails:
+            raise OSError("no such bucket")
+        return super().folders(prefix)
+
+
+def test_it_says_how_its_rounds_go_and_whether_it_is_behind(tmp_path: Path) -> None:
+    clock, store = ManualClock(), FailingStore()
+    one = keeper(tmp_path, clock, store=store, merge_after_s=60.0)
+    told = one.status()
+    assert (told["rounds"], told["last_round_us"], told["failures"]) == (0, 0, 0)
+    for number in range(2):
+        store.put(part_key("logs", HERE, fresh_name("abc", 1, number, number + 1)), write_part(numbered(10 * number, 10)).to_pybytes())
+    clock.sleep(7)
+    one.look()
+    told = one.status()
+    assert (told["rounds"], told["last_round_us"], told["idle_s"], told["fresh_parts"], told["due_parts"]) == (1, clock.now_us(), 0, 2, 0)
+    store.fails = True
+    for _ in range(2):
+        clock.sleep(5)
+        one.look()
+    told = one.status()
+    assert (told["rounds"], told["idle_s"], told["failures"], told["failing_s"], told["error"]) == (1, 10, 2, 5, "no such bucket")
+    store.fails = False
+    clock.sleep(60)
+    one.look()
+    told = one.status()
+    assert (told["rounds"], told["idle_s"], told["failures"], told["failing_s"], told["error"], told["merged_parts"]) == (2, 0, 0, 0, "", 2)

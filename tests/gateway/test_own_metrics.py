@@ -142,6 +142,7 @@ CASES: dict[str, tuple[Sample, Sequence[float], Sequence[float], str]] = {
         (90, 15, 13.5),
         "the certificate of the gateway port is valid for 13.5 days",
     ),
+    "tailrace keeper": (("tailrace_keeper_idle_seconds", (), 3), (3, 60, 900), (3, 60, 901), "the keeper's last round ended 901.0 s ago"),
     "tailrace spool fills": (("tailrace_spool_used_ratio", (), 0), (0.8, 0.9, 0.75), (0.8, 0.9, 0.76), "the spool of Tailrace is used to 0.76"),
 }
 

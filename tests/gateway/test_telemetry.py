@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from gateway.app import create_app
 from gateway.server import open_node
-from gateway.telemetry import MAX_QUOTAS, METRICS, metrics_page, page
-from tailrace.ledger import Hop, read_hops
+from gateway.telemetry import MAX_QUOTAS, MAX_SOURCES, METRICS, OTHERS, metrics_page, page
+from tailrace.ledger import Hop, SourceSum, open_ledger, read_hops
 from tailrace.settings import Settings
 from tests.gateway.test_app import bulk, payload
 from tests.gateway.test_health import status
@@ -45,7 +45,17 @@ def full_status() -> dict[str, Any]:
         "threads": 9,
         **status(
             spool={"segments": 2, "rows": 70, "waiting_rows": 3, "refused": 1, "torn_bytes": 5, "holes": 4, "duplicates": 6},
-            keeper={"merged_parts": 1, "merged_rows": 2, "duplicates_removed": 3, "deleted_parts": 4},
+            keeper={
+                "rounds": 9,
+                "round_s": 0.5,
+                "failing_s": 0.0,
+                "fresh_parts": 3,
+                "due_parts": 0,
+                "merged_parts": 1,
+                "merged_rows": 2,
+                "duplicates_removed": 3,
+                "deleted_parts": 4,
+            },
             doors={"syslog": {"connections": 2, "error": ""}},
             certificates={"gateway": {"names": ["localhost"], "days_left": 12.5, "error": "", "failed_handshakes": 3}},
             own_traces={"segments": 4, "spans": 12, "left_out": 1},
@@ -56,6 +66,9 @@ def full_status() -> dict[str, Any]:
 
 
 HOPS = (Hop("deliver", "lake", "events", 10, 4, 3, 1, 1, 0, 1, 0), Hop("decode", "", "payloads", 5, 2, 0, 1, 0, 0, 2, 0))
+
+
+SOURCES = {(HOSTILE, "events"): SourceSum(5, 1, 0, 0)}
 
 
 def test_the_page_holds_what_the_ledger_and_the_status_say(tmp_path: Path) -> None:
@@ -86,13 +99,13 @@ def test_the_page_holds_what_the_ledger_and_the_status_say(tmp_path: Path) -> No
 
 
 def test_every_metric_has_a_value_where_all_is_told_and_no_other_has_one() -> None:
-    found = read(page(full_status(), HOPS).decode())
+    found = read(page(full_status(), HOPS, SOURCES).decode())
     own = {name for name, _ in found if name.startswith("tailrace_")}
     assert own == {metric.name for metric in METRICS}
 
 
 def test_values_are_those_of_the_status_in_base_units() -> None:
-    found = read(page(full_status(), HOPS).decode())
+    found = read(page(full_status(), HOPS, SOURCES).decode())
     named: Mapping[str, float] = {
         "tailrace_spool_limit_bytes": 1024**3,
         "tailrace_spool_waiting_rows": 3,
@@ -123,7 +136,7 @@ def test_names_follow_the_conventions_of_prometheus() -> None:
 
 
 def test_a_source_of_quotes_backslashes_and_lines_is_one_label() -> None:
-    found = read(page(full_status(), HOPS).decode())
+    found = read(page(full_status(), HOPS, SOURCES).decode())
     assert value(found, "tailrace_quota_day_bytes", source=HOSTILE, quota="q") == 7
     assert value(found, "tailrace_quota_beyond_events_total", source=HOSTILE, quota="q") == 8
     assert value(found, "tailrace_quota_delayed_total", source=HOSTILE, quota="q") == 9
@@ -159,3 +172,25 @@ def test_a_ledger_that_cannot_be_read_is_told_and_hides_nothing_else(tmp_path: P
 @pytest.mark.parametrize(("told", "up"), [({"state": "up", "alive": True}, 1), ({"state": "failing", "alive": True}, 0), ({"state": "up", "alive": False}, 0)])
 def test_a_sink_is_up_where_it_does_not_fail_and_its_thread_runs(told: dict[str, Any], up: int) -> None:
     assert value(read(page(status(sinks=told), ()).decode()), "tailrace_sink_up", sink="lake") == up
+
+
+def test_sources_are_named_by_their_rows_and_the_rest_is_summed() -> None:
+    sums = {(f"s{number}", unit): SourceSum(number, 1, 2, 0) for number in range(MAX_SOURCES + 3) for unit in ("events", "spans")}
+    found = read(page({}, [], sums).decode())
+    named = {dict(labels)["source"] for name, labels in found if name == "tailrace_source_rows_total"}
+    assert named == {f"s{number}" for number in range(3, MAX_SOURCES + 3)} | {OTHERS}
+    assert value(found, "tailrace_source_rows_total", source=OTHERS, unit="events") == 0 + 1 + 2
+    assert value(found, "tailrace_source_dead_total", source=OTHERS, unit="spans") == 6
+
+
+def test_the_sums_of_sources_are_the_ledgers_while_it_grows(tmp_path: Path) -> None:
+    with open_node(Settings(home=tmp_path), xray=False) as node:
+        door = TestClient(create_app(node.parts), base_url="http://127.0.0.1")
+        for turn in range(2):
+            bulk(door, {"message": "one", "_id": f"a{turn}"}, {"message": "two"})
+            door.post("/_tailrace/payload", content=payload("x")[:-9])
+            assert door.post("/_tailrace/flush").json() == {"flushed": True}
+            assert node.parts.source_sums() == open_ledger(tmp_path / "ledger.sqlite").sources()
+        found = read(door.get("/metrics").text)
+    assert value(found, "tailrace_source_rows_total", source="gateway:bulk", unit="events") == 4
+    assert value(found, "tailrace_source_dead_total", source="cloudwatch", unit="payloads") == 2

@@ -115,3 +115,13 @@ def test_while_it_runs_it_writes_down_that_it_does(tmp_path: Path) -> None:
 
 def test_the_example_rules_are_good_rules() -> None:
     assert {rule.name for rule in read_rules(EXAMPLE_RULES)} == {"payment errors", "failed checkout"}
+
+
+def test_the_demos_gateway_is_on_this_machine_alone_whatever_the_settings_say_of_a_real_one(tmp_path: Path) -> None:
+    environment = {
+        "TAILRACE_GATEWAY_TLS_CERTIFICATE": "server.pem",
+        "TAILRACE_GATEWAY_TLS_KEY": "server.key",
+        "TAILRACE_GATEWAY_ADDRESS": "https://logs.example",
+    }
+    settings = choose(load({"home": tmp_path}, environment=environment)).settings
+    assert (settings.gateway_url, settings.gateway_tls_key) == (f"http://127.0.0.1:{settings.gateway_port}", "")

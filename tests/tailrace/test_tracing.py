@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tailrace.clock import ManualClock
-from tailrace.tracing import MAX_SUBSEGMENTS, NOTHING, Sampler, Tracer, lambda_traced, to_daemon, traced
+from tailrace.tracing import MAX_SUBSEGMENTS, MOST, NOTHING, Sampler, Tracer, lambda_traced, to_daemon, traced
 
 
 def always(clock: ManualClock) -> tuple[Tracer, list[dict[str, Any]]]:
@@ -25,6 +25,14 @@ def test_the_first_of_each_second_is_traced_and_a_part_of_the_others_for_each_na
     assert sampler.takes("b")
     clock.sleep(1)
     assert sampler.takes("a")
+
+
+def test_however_many_come_so_many_are_traced_in_a_second_and_no_more() -> None:
+    clock = ManualClock()
+    sampler = Sampler(clock, lambda: 0.0)
+    assert sum(sampler.takes("a") for _ in range(100)) == MOST
+    clock.sleep(1)
+    assert sum(sampler.takes("a") for _ in range(100)) == MOST
 
 
 def test_a_document_is_a_tree_with_times_and_metadata() -> None:

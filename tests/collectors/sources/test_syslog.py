@@ -123,10 +123,11 @@ def test_bytes_that_are_no_syslog_are_lines_all_the_same(stream: MemoryStream, d
     assert_balanced(stream)
 
 
-def test_tls_is_spoken_on_its_own_port(stream: MemoryStream, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whose", ["syslog", "gateway"])
+def test_tls_is_spoken_on_its_own_port_with_a_certificate_of_its_own_or_the_gateways(stream: MemoryStream, tmp_path: Path, whose: str) -> None:
     public, private = certificate(tmp_path)
     tls_port = free_port()
-    settings = {"syslog_tls_port": tls_port, "syslog_tls_certificate": str(public), "syslog_tls_key": str(private)}
+    settings = {"syslog_tls_port": tls_port, f"{whose}_tls_certificate": str(public), f"{whose}_tls_key": str(private)}
     with listening(stream, **settings) as (server, _):
         context = ssl.create_default_context(cafile=str(public))
         with socket.create_connection(("127.0.0.1", tls_port)) as plain, context.wrap_socket(plain, server_hostname="localhost") as one:
