@@ -1,6 +1,6 @@
 """What compressing ``_bulk`` bodies saves, and what it costs: ISA-L, which the client uses, beside zlib and the gzip module's default, which opensearch-py uses.
 
-Bodies are of application logs (``benchmarks.spool.rows``), 5,000 documents each; processor time, the median of five. ``python -m benchmarks.opensearch_bodies``.
+Bodies are of application logs (``benchmarks.log_rows``), 5,000 documents each; processor time, the median of five. ``python -m benchmarks.opensearch_bodies``.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from typing import Final
 
 from isal import igzip
 
-from benchmarks.spool import TYPES, rows
+from benchmarks.log_rows import TYPES, rows
 from firehose.columns import text_bytes
 from firehose.sinks.opensearch.attribute_split import AttributeSplit
 from firehose.sinks.opensearch.body import lines

@@ -63,7 +63,7 @@ def test_a_wrong_setting_is_one_line_and_exit_two(home: Path, monkeypatch: pytes
 
 def test_an_open_gateway_without_a_token_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAILRACE_GATEWAY_HOST", "0.0.0.0")
-    assert "set gateway_token first" in tailrace("serve", code=2)
+    assert "set gateway_token or gateway_tls_authority first" in tailrace("serve", code=2)
 
 
 def test_the_doctor_names_what_does_not_answer_and_hides_secrets(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

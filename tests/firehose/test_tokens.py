@@ -13,7 +13,7 @@ from firehose.parts import write_part
 from tailrace.lake import fresh_name, part_key, partition_of
 from tailrace.token_filter import TokenFilter, decode
 from tests.contracts.memory_store import MemoryStore
-from tests.firehose.deliveries import NOON_US, table_of
+from tests.firehose.deliveries import NOON_US, ledger_says, table_of
 
 HERE = partition_of(NOON_US)
 PREFIX = f"logs_tokens/{HERE.path}/"
@@ -56,7 +56,7 @@ def test_a_merged_part_that_counts_has_one_and_a_fresh_one_has_none() -> None:
     ((name, found),) = filters(store).items()
     assert name in live(store)
     assert [found.may_hold([word]) for word in ("ann", "bob", "carol", "order", "fresh", "dave")] == [True] * 4 + [False] * 2
-    assert verify(store, lambda: {"events": 4}).problems == []
+    assert verify(store, ledger_says(events=4)).problems == []
 
 
 def test_a_filter_goes_with_its_part() -> None:
