@@ -1,8 +1,13 @@
 """Files and names that are there after a power loss: a file is synced, and then the folder that names it."""
 
 import os
+import re
 import threading
 from pathlib import Path
+from typing import Final
+
+TEMPORARY: Final = re.compile(r"_.+\.\d+\.\d+")
+"""Names of files that are being written: of which file, by which process and thread."""
 
 
 def replace_file(path: Path, data: bytes) -> None:

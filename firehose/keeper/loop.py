@@ -22,12 +22,12 @@ from firehose.keeper.retention import read_retention
 from firehose.keeper.settled import settled_by
 from firehose.keeper.tokens import AFTER_S, TokenFilters
 from firehose.lock import held
-from tailrace.clock import US_PER_HOUR, Clock
+from tailrace.clock import US_PER_HOUR, US_PER_S, Clock
 from tailrace.errors import StateError
 from tailrace.lake import LAST_HOUR_US, existing_partitions
 from tailrace.settings import Settings
 from tailrace.stores import open_store
-from tailrace.stores.port import ObjectStore
+from tailrace.stores.port import ObjectStore, Sweeps
 
 EVERY_S: Final = 5.0
 MERGE_AFTER_S: Final = 60.0
@@ -38,6 +38,10 @@ EXPIRE_EVERY_S: Final = 300.0
 
 ORPHAN_AFTER_S: Final = 3_600.0
 """A merged part that no state names is what a crash left, or what another keeper is about to commit."""
+
+SWEEP_EVERY_S: Final = 3_600.0
+LEFT_AFTER_S: Final = 86_400.0
+"""A file that is being written is renamed within seconds; a day leaves room for clocks that are set."""
 
 
 @dataclass(slots=True)
@@ -77,6 +81,7 @@ class Keeper:
         self._indices = index_expiry(settings, rules, probe)
         self._expire_at_s, self._expired = clock.monotonic_s(), 0
         self._expire_indices_at_s, self._expired_indices = clock.monotonic_s(), 0
+        self._sweep_at_s = clock.monotonic_s()
         self._first_seen: dict[str, float] = {}
         self._tokens = TokenFilters(self._store, probe)
         self._done, self._deleted, self._filters, self._error = Merged(), 0, 0, ""
@@ -158,6 +163,14 @@ class Keeper:
         self._expired_indices += count
         return count
 
+    def sweep(self) -> int:
+        """Delete what writers that were killed left in the store, if it is time to look again; answer how many files."""
+        now_s = self._clock.monotonic_s()
+        if not isinstance(self._store, Sweeps) or now_s < self._sweep_at_s:
+            return 0
+        self._sweep_at_s = now_s + SWEEP_EVERY_S
+        return self._store.sweep(self._clock.now_us() / US_PER_S - LEFT_AFTER_S)
+
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
             self.look()
@@ -165,7 +178,7 @@ class Keeper:
     def look(self) -> None:
         """Expire and go one round; a failure is noted, and the next round is another try. A step that fails keeps none of the others."""
         rounds, began_s = self._rounds, self._clock.monotonic_s()
-        self._error = "; ".join(filter(None, (self._tried(step) for step in (self.expire, self.round, self.expire_indices))))
+        self._error = "; ".join(filter(None, (self._tried(step) for step in (self.expire, self.round, self.expire_indices, self.sweep))))
         if self._error:
             rounds.failing_since_s = rounds.failing_since_s if rounds.failures else began_s
             rounds.failures += 1

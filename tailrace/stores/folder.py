@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tailrace.durable import make_folders, replace_file
+from tailrace.durable import TEMPORARY, make_folders, replace_file
 from tailrace.stores.port import ObjectInfo, TaggedObject, checked_key
 
 
@@ -59,6 +59,18 @@ class FolderStore:
     def local_path(self, key: str) -> Path | None:
         """Answer the file."""
         return self._path(key)
+
+    def sweep(self, before_s: float) -> int:
+        """Delete temporary files of writers that were killed: last written before a time (seconds since 1970). Answer how many."""
+        swept = 0
+        for folder, _, names in os.walk(self._root):
+            for name in filter(TEMPORARY.fullmatch, names):
+                path = Path(folder, name)
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before_s:
+                        path.unlink()
+                        swept += 1
+        return swept
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ A key is a relative path with ``/``; no part of it may be ``..`` or begin with a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tailrace.errors import StateError
 
@@ -60,6 +60,15 @@ class ObjectStore(Protocol):
 
     def local_path(self, key: str) -> Path | None:
         """Answer the file that holds an object, where it is one on this machine."""
+        ...
+
+
+@runtime_checkable
+class Sweeps(Protocol):
+    """A store in which a writer that is killed leaves something behind."""
+
+    def sweep(self, before_s: float) -> int:
+        """Delete what was left behind before a time (seconds since 1970); answer how many there were."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The keeper: what counts stays the same at every step of a merge."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tailrace.lake import PartitionState, fresh_name, part_key, partition_of, re
 from tailrace.settings import Settings
 from tailrace.stores.folder import FolderStore
 from tests.contracts.memory_store import MemoryStore
-from tests.firehose.deliveries import NOON_US, lake_column, numbered, numbers, table_of
+from tests.firehose.deliveries import NOON_US, lake_column, numbered, numbers, quick, table_of
 
 HERE = partition_of(NOON_US)
 
@@ -259,3 +260,28 @@ def test_it_says_how_its_rounds_go_and_whether_it_is_behind(tmp_path: Path) -> N
     one.look()
     told = one.status()
     assert (told["rounds"], told["idle_s"], told["failures"], told["failing_s"], told["error"], told["merged_parts"]) == (2, 0, 0, 0, "", 2)
+
+
+def test_what_killed_writers_left_in_the_lake_is_deleted_after_a_day_and_nothing_else(tmp_path: Path) -> None:
+    clock, lake = ManualClock(), tmp_path / "lake"
+    store = FolderStore(lake)
+    key = part_key("logs", partition_of(NOON_US), "f-ab-1-0-9.parquet")
+    part = write_part(numbered(0, 3)).to_pybytes()
+    store.put(key, part)
+    store.put("_odd/name", b"no temporary file")
+    left = lake / key
+    names = [left.with_name(f"_{left.name}.{pid}.140") for pid in (1, 2)]
+    for name, age_s in zip(names, (2 * 86_400, 60), strict=True):
+        name.write_bytes(b"half")
+        os.utime(name, (clock.now_us() / 1e6 - age_s,) * 2)
+    for path in (left, lake / "_odd" / "name", lake / "_lock"):
+        path.touch()
+        os.utime(path, (0, 0))
+    keeper = Keeper(quick(tmp_path), clock, store=store)
+    keeper.look()
+    assert [name.exists() for name in names] == [False, True]
+    assert (store.get(key), store.get("_odd/name")) == (part, b"no temporary file")
+    clock.sleep(3 * 86_400)
+    keeper.look()
+    assert not names[1].exists()
+    assert keeper.status()["error"] == ""
