@@ -4,8 +4,10 @@
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -97,6 +99,10 @@ class Disk(Protocol):
         ...
 
 
+MOST_PIECES: Final = 1_024
+"""Of one write: IOV_MAX of Linux, https://man7.org/linux/man-pages/man2/readv.2.html."""
+
+
 class LocalFile:
     """A file of this machine."""
 
@@ -113,10 +119,14 @@ class LocalFile:
 
     def write(self, offset: int, pieces: Sequence[bytes | memoryview]) -> None:
         """Write the pieces one after the other, whole."""
-        view = memoryview(pieces[0]) if len(pieces) == 1 else memoryview(b"".join(pieces))
-        while view:
-            written = os.pwrite(self._descriptor, view, offset)
-            view, offset = view[written:], offset + written
+        left: deque[memoryview] = deque(memoryview(piece) for piece in pieces)
+        while left:
+            written = os.pwritev(self._descriptor, tuple(islice(left, MOST_PIECES)), offset)
+            offset += written
+            while left and written >= len(left[0]):
+                written -= len(left.popleft())
+            if written:
+                left[0] = left[0][written:]
 
     def sync(self) -> None:
         """Make what was written durable: fdatasync, which also makes the new size durable."""

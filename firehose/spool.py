@@ -232,7 +232,7 @@ class Spool:
         size = sum(map(len, pieces))
         try:
             current.dirty = True
-            current.file.write(current.size, [b"".join(pieces)])
+            current.file.write(current.size, pieces)
             self._probe("spool.written")
             current.file.sync()
             self._probe("spool.synced")

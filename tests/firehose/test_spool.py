@@ -1,7 +1,8 @@
 """The spool on a real disk: what is put comes back, what is damaged is stepped over and known, what does not fit is refused whole."""
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,18 @@ def test_a_delivery_is_decoded_as_it_was_encoded() -> None:
 @pytest.mark.parametrize("data", [b"", b"\xf7TR1", b"x" * 40, b"\xf7TR1" + b"\xff" * 40])
 def test_foreign_bytes_are_no_prefix(data: bytes) -> None:
     assert read_prefix(data) is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 1_024, 1_025, 2_500])
+@pytest.mark.parametrize("most", [3, 100, 1 << 20])
+def test_a_write_of_many_pieces_that_the_system_cuts_short_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, most: int) -> None:
+    def cut_short(descriptor: int, given: Sequence[memoryview], offset: int) -> int:
+        assert len(given) <= 1_024
+        return os.pwrite(descriptor, b"".join(given)[:most], offset)
+
+    monkeypatch.setattr("firehose.disk.os.pwritev", cut_short)
+    pieces = [bytes([number % 251]) * (number % 5) for number in range(count)]
+    file = LocalDisk().create(tmp_path / "file")
+    file.write(7, pieces)
+    assert file.read(7, 1 << 20) == b"".join(pieces)
+    file.close()
