@@ -20,6 +20,9 @@ class Verdict:
 
 STORED: Final = Verdict("stored")
 THERE: Final = Verdict("there")
+_CREATED: Final = {"create": {"status": 201}}
+"""What is left of an item, after the sink's ``filter_path``, that says no more than that the document was created."""
+
 TOO_MUCH: Final = frozenset({400, 413})
 """Statuses of a whole request of which one document may be the cause."""
 
@@ -33,6 +36,8 @@ def read_answer(answer: Any, count: int) -> Sequence[Verdict]:  # noqa: ANN401 -
     if not isinstance(items, list) or len(items) != count:
         found = len(items) if isinstance(items, list) else "no"
         raise TransientError(f"opensearch answered {found} items for {count} documents")
+    if items == [_CREATED] * count:
+        return [STORED] * count
     return [_verdict(item) for item in items]
 
 

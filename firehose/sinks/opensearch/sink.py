@@ -207,7 +207,8 @@ class _Documents:
         split, self.again = self.sink.split(), ""
         for piece in self.pieces:
             if len(piece.left) and not self.again:
-                self._send(piece, lines(piece.table, take(piece.rows, piece.left), split))
+                rows = piece.rows if len(piece.left) == piece.rows.num_rows else take(piece.rows, piece.left)
+                self._send(piece, lines(piece.table, rows, split))
         if self.again:
             raise TransientError(self.again)
         if self.letters:
@@ -239,8 +240,10 @@ class _Documents:
         if isinstance(verdicts, Verdict):
             self.again = verdicts.reason
             return
-        for at, verdict in enumerate(verdicts):
-            done[start + at] = verdict is STORED or self._judge(piece, int(rows[at]), verdict, texts[start + at].as_py, first=bool(first[at]))
+        stored = np.fromiter((verdict is STORED for verdict in verdicts), np.bool_, end - start)
+        done[start:end] = stored
+        for at in np.flatnonzero(~stored).tolist():
+            done[start + at] = self._judge(piece, int(rows[at]), verdicts[at], texts[start + at].as_py, first=bool(first[at]))
 
     def _judge(self, piece: _Piece, row: int, verdict: Verdict, text: Callable[[], str], *, first: bool) -> bool:
         """Count a document; answer whether it is done with."""
