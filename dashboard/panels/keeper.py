@@ -6,16 +6,11 @@ from typing import Any
 import streamlit as st
 
 from dashboard.panels.tiles import row, tile
-from dashboard.session import gateway
-from tailrace.errors import TransientError
 
 
-def show() -> None:
+def show(status: Mapping[str, Any]) -> None:
     """Show it; where the gateway does not answer nobody knows."""
-    try:
-        told = (gateway().ask("GET", "/_tailrace/status").json() or {}).get("keeper")
-    except TransientError:
-        told = None
+    told = status.get("keeper")
     if not isinstance(told, dict):
         st.caption("The gateway does not tell of it.")
         return

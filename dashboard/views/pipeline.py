@@ -1,9 +1,9 @@
-"""Pipeline: every line accounted for, hop by hop; how each format is read; dead letters; the keeper."""
+"""Pipeline: every line accounted for, hop by hop; where rows go; how each format is read; dead letters; the keeper."""
 
 import streamlit as st
 
 from dashboard import searches
-from dashboard.panels import dead_letters, keeper, parse_health
+from dashboard.panels import dead_letters, keeper, parse_health, sinks, status
 from dashboard.panels import ledger as panel
 from dashboard.panels.tiles import row, tile
 from dashboard.session import header, shown_errors, workspace
@@ -28,6 +28,12 @@ with shown_errors():
         numbers = {name: st.column_config.NumberColumn(name.capitalize(), format="localized") for name in panel.COLUMNS[3:]}
         st.dataframe(frame, hide_index=True, column_config={**numbers, "hop": "Hop", "sink": "Sink", "unit": "Unit"})
         panel.flow(hops)
+
+gateway = status.ask()
+
+with shown_errors():
+    st.subheader("Where rows go", anchor=False)
+    sinks.show(gateway)
 
 with shown_errors():
     parse_health.show()
@@ -54,4 +60,4 @@ with shown_errors():
 
 with shown_errors():
     st.subheader("Keeper of the lake", anchor=False)
-    keeper.show()
+    keeper.show(gateway)

@@ -46,7 +46,8 @@ def rows(told: Mapping[str, Any]) -> Iterator[Row]:
     yield "spool", wrong.get("spool", "ok"), f"{spool['bytes']:,} of {spool['max_bytes']:,} bytes, {spool['rows']:,} rows, {spool['waiting_rows']:,} waiting"
     for sink in told["sinks"]:
         name = f"sink {sink['name']}"
-        yield name, wrong.get(name, sink["state"]), f"{sink['behind_rows']:,} rows behind, the oldest for {sink['oldest_age_s']:,.0f} s"
+        again = f", tried again in {sink['next_try_s']:,.0f} s" if sink["circuit"] == "open" else ""
+        yield name, wrong.get(name, sink["state"]), f"{sink['behind_rows']:,} rows behind, the oldest for {sink['oldest_age_s']:,.0f} s{again}"
     yield "ledger", wrong.get("ledger", "ok"), ""
     yield "keeper", wrong.get("keeper", "failing" if keeper["failures"] else "ok"), _keeper(keeper)
     yield "dead letters", wrong.get("dead letters", "ok"), f"{dead['count']:,}, {dead['bytes']:,} of {dead['max_bytes']:,} bytes"

@@ -141,11 +141,13 @@ def test_the_pipeline_shows_dead_letters_in_groups(empty_home: Path, monkeypatch
     assert [sorted(frame["count"]) for frame in frames] == [[1, 3]]
 
 
-def test_the_pipeline_shows_how_the_keepers_rounds_go(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pipeline_shows_how_sinks_are_and_how_the_keepers_rounds_go(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(empty_home) as (address, node):
         monkeypatch.setenv("TAILRACE_GATEWAY_PORT", address.rpartition(":")[2])
         assert node.stream.flush()
-        found = metrics(run("pipeline"))
+        page = run("pipeline")
+    found, (sinks,) = metrics(page), [one.value for one in page.dataframe if "Sink" in one.value]
+    assert sinks[["Sink", "State", "Rows behind", "Why"]].to_dict("records") == [{"Sink": "lake", "State": "up", "Rows behind": 0, "Why": ""}]
     assert (found["Parts merged"], found["Behind"]) == ("0", "0 parts")
     assert found["Last round"] == "none yet" or found["Last round"].endswith(" s ago")
 
