@@ -38,7 +38,7 @@ class Health:
 class CircuitBreaker:
     """The circuit of one sink. Its runner alone notes failures and successes; any thread may ask."""
 
-    def __init__(self, name: str, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(self, name: str, clock: Clock, *, jitter: Callable[[], float] = random.Random().random) -> None:
         self._name, self._clock, self._jitter = name, clock, jitter
         self.health = Health()
 

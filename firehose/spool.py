@@ -279,7 +279,7 @@ class Spool:
                 self._sizes[number] = file.size()
         if self._sizes:
             self._cut_tail(self.segments[-1])
-        self._end = max(floor, *(Position(number, size) for number, size in self._sizes.items())) if self._sizes else floor
+        self._end = max([floor, *(Position(number, size) for number, size in self._sizes.items() if size)])  # no sink comes to one that a kill left empty
         self._totals = self._next_totals = self._last_totals(passed)
         self._next_number = max(self._end.segment, *self._sizes, 0) + 1
 

@@ -231,6 +231,19 @@ def test_an_error_that_no_sink_foresaw_is_poison_after_three_tries_and_goes_to_d
     assert balanced(tmp_path)
 
 
+def test_a_segment_that_a_kill_left_empty_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with open_stream(tmp_path) as stream:
+        stream.put(events(0, 10))
+        assert stream.flush()
+    (tmp_path / "spool" / "segment-00000002.log").touch()
+    with open_stream(tmp_path) as stream:
+        assert stream.flush(10)
+        stream.put(events(10, 10))
+        assert stream.flush(10)
+    assert sorted(lake_column(tmp_path)) == numbers(20)
+    assert balanced(tmp_path)
+
+
 def test_a_permanent_error_goes_to_dead_letters_at_once(tmp_path: Path) -> None:
     with open_stream(tmp_path, MemorySink(raises=[PermanentError("never")])) as stream:
         stream.put(events(0, 1))
