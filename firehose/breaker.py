@@ -22,6 +22,7 @@ LONGEST_ASKED_S: Final = 120.0
 OPEN_AFTER: Final = 5
 """Failures in a row: with the waits between them about three seconds, longer than a connection that is cut or a leader that is elected takes."""
 
+_CHANCE: Final = random.SystemRandom()
 Circuit = Literal["closed", "open", "half-open"]
 
 
@@ -38,7 +39,7 @@ class Health:
 class CircuitBreaker:
     """The circuit of one sink. Its runner alone notes failures and successes; any thread may ask."""
 
-    def __init__(self, name: str, clock: Clock, *, jitter: Callable[[], float] = random.Random().random) -> None:
+    def __init__(self, name: str, clock: Clock, *, jitter: Callable[[], float] = _CHANCE.random) -> None:
         self._name, self._clock, self._jitter = name, clock, jitter
         self.health = Health()
 

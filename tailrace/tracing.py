@@ -43,6 +43,7 @@ TRACE_VARIABLE: Final = "_X_AMZN_TRACE_ID"
 
 SAMPLED: Final = "Sampled=1"
 
+_CHANCE: Final = random.SystemRandom()
 Emit = Callable[[bytes], None]
 """Takes a finished document; must not wait."""
 
@@ -92,7 +93,7 @@ def traced(name: str, *, remote: bool = False, **metadata: object) -> AbstractCo
 class Sampler:
     """Says which of what comes is traced: the first of each second, and a part of the others up to ``most``; for each name on its own."""
 
-    def __init__(self, clock: Clock, draw: Callable[[], float] = random.Random().random, *, rate: float = RATE, most: int = MOST) -> None:
+    def __init__(self, clock: Clock, draw: Callable[[], float] = _CHANCE.random, *, rate: float = RATE, most: int = MOST) -> None:
         self._clock, self._draw, self._rate, self._most = clock, draw, rate, most
         self._taken: dict[str, tuple[int, int]] = {}
         self._turn = threading.Lock()
