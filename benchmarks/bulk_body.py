@@ -13,10 +13,10 @@ from opensearchpy.helpers.actions import _chunk_actions, expand_action
 from opensearchpy.serializer import JSONSerializer
 
 from benchmarks.log_rows import TYPES, rows
-from firehose.columns import text_bytes
 from firehose.sinks.opensearch.attribute_split import AttributeSplit
 from firehose.sinks.opensearch.body import lines
 from firehose.sinks.opensearch.sink import MAX_REQUEST_BYTES, PIECE_ROWS
+from tailrace.text_hashes import text_bytes
 
 ROUNDS: Final = 5
 COUNT: Final = 100_000

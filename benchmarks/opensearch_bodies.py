@@ -14,10 +14,10 @@ from typing import Final
 from isal import igzip
 
 from benchmarks.log_rows import TYPES, rows
-from firehose.columns import text_bytes
 from firehose.sinks.opensearch.attribute_split import AttributeSplit
 from firehose.sinks.opensearch.body import lines
 from tailrace.opensearch_connection import GZIP_LEVEL
+from tailrace.text_hashes import text_bytes
 
 DOCUMENTS: Final = 5_000
 WAYS: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(

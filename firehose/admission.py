@@ -14,13 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from firehose.delivery import Count, DeadLetter, Delivery
-from firehose.frame import UNITS, Encoded, Hashes, encode
+from firehose.frame import UNITS, Encoded, encode
 from firehose.recent_ids import RecentIds, row_hashes, salted
 from firehose.routes import only, tier_of
 from firehose.spool import Spool, Ticket
 from tailrace.errors import PermanentError, TransientError
 from tailrace.forms import arrow_schema
 from tailrace.schema import TableName
+from tailrace.text_hashes import Hashes
 
 MAX_DELIVERY_BYTES: Final = 1024 * 1024 * 1024
 AGAIN_RULE: Final = "put again for another sink"

@@ -43,13 +43,6 @@ def nulls(table: pa.Table, column: str) -> npt.NDArray[np.bool_]:
     return np.asarray(compute.is_null(table.column(column)).to_numpy(), np.bool_)
 
 
-def text_bytes(texts: Any) -> tuple[Ints, npt.NDArray[np.uint8]]:  # noqa: ANN401 - an Arrow array of strings
-    """Answer where each text begins, and where the last one ends, in the bytes of them all."""
-    _, ends, data = texts.buffers()
-    offsets = np.zeros(1, np.int64) if ends is None else np.frombuffer(ends, np.int32, len(texts) + 1, texts.offset * 4).astype(np.int64)
-    return offsets, np.frombuffer(b"" if data is None else data, np.uint8)
-
-
 def take(table: pa.Table, rows: Ints) -> pa.Table:
     """Answer some rows of a table, in that order."""
     picked: Any = pa.array(rows)

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from isal import isal_zlib
 
@@ -30,8 +28,7 @@ from firehose.delivery import Count, DeadLetter, Delivery, Unit
 from firehose.routes import COLUMN, Tier, Withheld, meant_for, withheld
 from tailrace.forms import arrow_schema
 from tailrace.schema import TableName
-
-Hashes = npt.NDArray[np.uint64]
+from tailrace.text_hashes import Hashes
 
 MAGIC: Final = b"\xf7TR1"
 _LENGTHS: Final = struct.Struct("<4sIIIQ")

@@ -6,8 +6,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from firehose.columns import compute, one_array, text_bytes
+from firehose.columns import compute, one_array
 from tailrace.schema import TABLES, Field, FieldType, TableName
+from tailrace.text_hashes import text_bytes
 
 Texts = Any
 """An Arrow array of strings."""

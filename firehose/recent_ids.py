@@ -6,22 +6,19 @@ one by a collision of hashes is about 1 in 10^13.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from firehose.columns import ints, one_array, text_bytes
-from firehose.frame import UNITS, Hashes
+from firehose.columns import ints, one_array
+from firehose.frame import UNITS
 from tailrace.schema import TableName
+from tailrace.text_hashes import Hashes, mix, text_hashes
 
 _EMPTY: Final = np.uint64(0)
 _GONE: Final = np.uint64(1)
-_MIX_A: Final = np.uint64(0x9E3779B97F4A7C15)
-_MIX_B: Final = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_C: Final = np.uint64(0x94D049BB133111EB)
-_27, _30, _31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
 
 def row_hashes(tables: Mapping[TableName, pa.Table]) -> dict[TableName, Hashes]:
@@ -32,49 +29,13 @@ def row_hashes(tables: Mapping[TableName, pa.Table]) -> dict[TableName, Hashes]:
 def salted(hashes: Hashes, identity: str) -> Hashes:
     """Hash once more, with an identity: the same rows under another identity are others."""
     salt = int.from_bytes(hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-    return np.maximum(_mix(hashes ^ np.uint64(salt)), np.uint64(2))
+    return np.maximum(mix(hashes ^ np.uint64(salt)), np.uint64(2))
 
 
 def _table_hashes(table: pa.Table, salt: int) -> Hashes:
     revisions = ints(table, "revision").astype(np.uint64)
-    mixed = _mix(text_hashes(one_array(table, "event_id")) ^ _mix(revisions + np.uint64(salt << 48)))
+    mixed = mix(text_hashes(one_array(table, "event_id")) ^ mix(revisions + np.uint64(salt << 48)))
     return np.maximum(mixed, np.uint64(2))
-
-
-def text_hashes(texts: Any) -> Hashes:  # noqa: ANN401 - an Arrow array of strings
-    """Hash texts by their bytes: texts of one length are a matrix of 8-byte words, mixed column by column."""
-    offsets, data = text_bytes(texts)
-    lengths = offsets[1:] - offsets[:-1]
-    if len(lengths) and (lengths == lengths[0]).all():
-        return _mixed(data[offsets[0] : offsets[-1]].reshape(len(lengths), int(lengths[0])))
-    hashes = np.empty(len(texts), np.uint64)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        hashes[rows] = _same_length(data, offsets[:-1][rows], int(length))
-    return hashes
-
-
-def _same_length(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], length: int) -> Hashes:
-    return _mixed(np.lib.stride_tricks.sliding_window_view(data, length)[starts] if length else np.zeros((len(starts), 0), np.uint8))
-
-
-def _mixed(texts: npt.NDArray[np.uint8]) -> Hashes:
-    """Hash texts of one length, a row each."""
-    count, length = texts.shape
-    words = (length + 7) // 8
-    padded = np.zeros((count, words * 8), np.uint8)
-    padded[:, :length] = texts
-    matrix, mixed = padded.view(np.uint64), np.full(count, length + 1, np.uint64)
-    for word in range(words):
-        mixed = _mix(mixed * _MIX_A + matrix[:, word])
-    return mixed
-
-
-def _mix(values: Hashes) -> Hashes:
-    """Mix the bits (splitmix64's finaliser)."""
-    mixed = (values ^ (values >> _30)) * _MIX_B
-    mixed = (mixed ^ (mixed >> _27)) * _MIX_C
-    return np.asarray(mixed ^ (mixed >> _31), np.uint64)
 
 
 class _Generation:

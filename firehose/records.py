@@ -7,10 +7,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from firehose.columns import Ints, compute, ints, take, text_bytes
+from firehose.columns import Ints, compute, ints, take
 from firehose.json_text import json_lines
 from tailrace.clock import US_PER_HOUR
 from tailrace.schema import TableName
+from tailrace.text_hashes import text_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from firehose.disk import Disk
-from firehose.frame import Hashes
 from firehose.recent_ids import RecentIds
 from firehose.spool import Spool
+from tailrace.text_hashes import Hashes
 
 _PREFIX, _SUFFIX = "ids-", ".u64"
 _NONE: Final = np.empty(0, np.uint64)

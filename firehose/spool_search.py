@@ -18,12 +18,13 @@ from firehose.admission import AGAIN_RULE
 from firehose.columns import compute
 from firehose.cursor import load
 from firehose.disk import DiskFile, LocalDisk, LocalFile
-from firehose.frame import UNITS, Hashes, Head, Position, decode_tables
+from firehose.frame import UNITS, Head, Position, decode_tables
 from firehose.recent_ids import row_hashes
 from firehose.routes import TIERS
 from firehose.segment import Found, frames, none
 from tailrace.forms import arrow_schema
 from tailrace.schema import TableName
+from tailrace.text_hashes import Hashes
 
 MAX_REVISION: Final = 15
 """Revisions of an event that are looked for; a line that was parsed again sixteen times is found in the lake."""

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from tailrace.lake import PART_SUFFIX, Part
 from tailrace.schema import TABLES, FieldType, TableName
 from tailrace.text import MAX_TOKEN_CHARS, lower, tokens
+from tailrace.text_hashes import Hashes, text_hashes
 
 SUFFIX: Final = ".tokens"
 BITS_A_TOKEN: Final = 10
@@ -32,9 +33,7 @@ _MAGIC: Final = b"TRTOK1\n"
 _HEAD: Final = struct.Struct("<I")
 _GROUP: Final = struct.Struct("<Q")
 _ASCII_RUN: Final = re.compile(r"[0-9a-z_]+")
-_MIX_A, _MIX_B, _MIX_C = (np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 Bits = npt.NDArray[np.uint8]
-Hashes = npt.NDArray[np.uint64]
 Words = Any
 """An Arrow array of strings, each once."""
 
@@ -81,7 +80,7 @@ class TokenFilter:
 
     def may_hold(self, words: Iterable[str]) -> bool:
         """Whether one row group may hold all of some words."""
-        hashes = _hashes(pa.array(sorted(words), pa.string()))
+        hashes = text_hashes(pa.array(sorted(words), pa.string()))
         return any(all(_has(bits, _places(hashes, len(bits) * 8, number)) for number in range(HASHES)) for bits in self.groups)
 
 
@@ -108,41 +107,10 @@ def _has(bits: Bits, at: Hashes) -> bool:
 def _made(words: Words) -> Bits:
     size = max(8, -(-len(words) * BITS_A_TOKEN // 8))
     flags = np.zeros(size * 8, np.bool_)
-    hashes = _hashes(words)
+    hashes = text_hashes(words)
     for number in range(HASHES):
         flags[_places(hashes, size * 8, number)] = True
     return np.packbits(flags, bitorder="little")
-
-
-def _hashes(words: Words) -> Hashes:
-    """Answer a hash of 64 bits a word, of its bytes and its length, those of as many eights of bytes together."""
-    lengths = np.asarray(pc.binary_length(words).to_numpy(zero_copy_only=False), np.int64)
-    _, offsets, data = words.buffers()
-    starts = np.frombuffer(offsets, np.int32, len(words) + 1, words.offset * 4)[:-1] if len(words) else np.zeros(0, np.int32)
-    flat = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-    found = np.zeros(len(words), np.uint64)
-    eights = -(-lengths // 8)
-    for count in np.unique(eights):
-        rows = np.flatnonzero(eights == count)
-        at = np.arange(count * 8)
-        there = at < lengths[rows, None]
-        padded = np.where(there, flat[np.where(there, starts[rows, None] + at, 0)], 0).astype(np.uint8)
-        found[rows] = _mixed(np.ascontiguousarray(padded).view("<u8"), lengths[rows])
-    return found
-
-
-def _mixed(eights: Hashes, lengths: npt.NDArray[np.int64]) -> Hashes:
-    mixed = _mix(lengths.astype(np.uint64))
-    for column in range(eights.shape[1]):
-        mixed = _mix(mixed * _MIX_A + eights[:, column])
-    return mixed
-
-
-def _mix(values: Hashes) -> Hashes:
-    """Mix the bits (splitmix64's finaliser: Steele, Lea and Flood 2014)."""
-    mixed = (values ^ (values >> np.uint64(30))) * _MIX_B
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_C
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)), np.uint64)
 
 
 def _places(hashes: Hashes, bits: int, number: int) -> Hashes:

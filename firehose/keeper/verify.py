@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from firehose.columns import compute, ints, one_array
-from firehose.frame import UNITS, Hashes
+from firehose.frame import UNITS
 from firehose.keeper.account import Hops, differences
 from firehose.keeper.merge import View, source, steady_view
 from firehose.parts import event_times
@@ -27,6 +27,7 @@ from tailrace.errors import StateError
 from tailrace.lake import FIRST_HOUR_US, LAST_HOUR_US, Part, Partition, all_partitions, start_of
 from tailrace.schema import TableName
 from tailrace.stores.port import ObjectStore
+from tailrace.text_hashes import Hashes
 
 ROWS_AT_ONCE: Final = 4_000_000
 ATTEMPTS: Final = 5

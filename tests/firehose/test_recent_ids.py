@@ -5,7 +5,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firehose.recent_ids import RecentIds, row_hashes, text_hashes
+from firehose.recent_ids import RecentIds, row_hashes
+from tailrace.text_hashes import text_hashes
 from tests.firehose.deliveries import numbered, table_of
 
 

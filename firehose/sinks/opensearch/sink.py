@@ -21,7 +21,7 @@ import orjson
 import pyarrow as pa
 
 from firehose.batches import Batch, Key, Limits
-from firehose.columns import Ints, compute, ints, one_array, take, text_bytes
+from firehose.columns import Ints, compute, ints, one_array, take
 from firehose.cursor import OutcomeRow
 from firehose.dead_letters import DeadLetters
 from firehose.delivery import DeadLetter
@@ -38,6 +38,7 @@ from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister
 from tailrace.forms import INDEX_PREFIX, OPENSEARCH_MAPPINGS, fields_limit, opensearch_template
 from tailrace.schema import FieldType, TableName
+from tailrace.text_hashes import text_bytes
 
 NAME: Final = "opensearch"
 MAX_REQUEST_BYTES: Final = 5 * 1024 * 1024
