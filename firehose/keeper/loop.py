@@ -207,7 +207,8 @@ class Keeper:
         now_s, is_settled = self._clock.monotonic_s(), settled_by(self._settings.spool_folder)
         for part in seen.parts:
             self._first_seen.setdefault(self._note(seen, part.key), now_s)
-        due = [part for part in seen.fresh if now_s - self._first_seen[self._note(seen, part.key)] >= self._merge_after_s]
+        mergeable = seen.fresh if len(seen.live) > 1 else ()  # one part alone is left as it is
+        due = [part for part in mergeable if now_s - self._first_seen[self._note(seen, part.key)] >= self._merge_after_s]
         if force or due or len(seen.fresh) > MANY_FRESH:
             try:
                 done = merge(self._store, seen, is_settled, self._probe)

@@ -177,6 +177,16 @@ def test_one_part_alone_is_left_as_it_is(tmp_path: Path) -> None:
     assert [name[:2] for name in files(tmp_path)] == ["f-"]
 
 
+def test_one_part_alone_is_not_behind_however_old(tmp_path: Path) -> None:
+    clock, store = ManualClock(), FolderStore(tmp_path / "lake")
+    keeper = Keeper(quick(tmp_path), clock, store=store)
+    store.put(part_key("logs", HERE, fresh_name("abc", 1, 0, 1)), write_part(numbered(0, 3)).to_pybytes())
+    for _ in range(2):
+        keeper.look()
+        clock.sleep(3_600)
+    assert (keeper.status()["fresh_parts"], keeper.status()["due_parts"]) == (1, 0)
+
+
 def test_a_part_that_may_be_written_again_is_left_alone_and_that_of_another_producer_is_never_forgotten(tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "identity").write_text("00000abc12345678")
