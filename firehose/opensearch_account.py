@@ -14,7 +14,7 @@ from typing import Final
 
 from firehose.frame import UNITS
 from firehose.opensearch_gone import gone_documents
-from firehose.opensearch_indices import Performs, ask, day_indices
+from firehose.opensearch_indices import MISSING_IS_WELL, Performs, ask, day_indices, refresh
 from tailrace.forms import INDEX_PREFIX, index_name
 from tailrace.ledger import Hop
 from tailrace.schema import TableName
@@ -22,7 +22,6 @@ from tailrace.schema import TableName
 NAME: Final = "opensearch"
 MAX_INDICES: Final = 10_000
 SHOWN_DAYS: Final = 3
-_WHERE: Final = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +103,9 @@ def _why(gone: Mapping[str, int], missing: int) -> str:
 
 def _stored(opensearch: Performs, table: TableName, deleted: int, their_revisions: int, *, serverless: bool) -> Stored:
     indices = f"{INDEX_PREFIX}{table}-*"
-    if not serverless:
-        ask(opensearch, "POST", f"/{indices}/_refresh", params=_WHERE)
-    documents = int(ask(opensearch, "POST", f"/{indices}/_count", {"query": {"match_all": {}}}, _WHERE)["count"])
+    refresh(opensearch, indices, serverless=serverless)
+    documents = int(ask(opensearch, "POST", f"/{indices}/_count", {"query": {"match_all": {}}}, MISSING_IS_WELL)["count"])
     aggs = {"revisions": {"sum": {"field": "revision"}}, "indices": {"terms": {"field": "_index", "size": MAX_INDICES}}}
-    told = ask(opensearch, "POST", f"/{indices}/_search", {"size": 0, "aggs": aggs}, _WHERE).get("aggregations") or {}
+    told = ask(opensearch, "POST", f"/{indices}/_search", {"size": 0, "aggs": aggs}, MISSING_IS_WELL).get("aggregations") or {}
     names = frozenset(str(one["key"]) for one in told.get("indices", {}).get("buckets", ()))
     return Stored(documents + deleted, int(told.get("revisions", {}).get("value") or 0) + their_revisions, names, deleted)

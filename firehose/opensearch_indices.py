@@ -16,6 +16,9 @@ from tailrace.lake import FIRST_HOUR_US, LAST_HOUR_US, Partition, partition_of, 
 from tailrace.schema import TableName
 
 _NAME: Final = re.compile(rf"{re.escape(INDEX_PREFIX)}([a-z]+)-(\d{{4}})\.(\d\d)\.(\d\d)")
+MISSING_IS_WELL: Final = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+"""Parameters of requests by pattern: where no index is, there is nothing."""
+
 _ABSURD: Final = frozenset(partition_of(at).day for at in (FIRST_HOUR_US, LAST_HOUR_US))
 
 
@@ -52,6 +55,12 @@ def day_indices(opensearch: Performs) -> list[DayIndex]:
     listed = ask(opensearch, "GET", "/_cat/indices", params={"format": "json", "h": "index,uuid"})
     found = [_read(str(one.get("index", "")), str(one.get("uuid", ""))) for one in listed]
     return sorted(one for one in found if one is not None)
+
+
+def refresh(opensearch: Performs, indices: str, *, serverless: bool) -> None:
+    """Make what was written searchable; OpenSearch Serverless does it when it likes, and cannot be told."""
+    if not serverless:
+        ask(opensearch, "POST", f"/{indices}/_refresh", params=MISSING_IS_WELL)
 
 
 def ask(

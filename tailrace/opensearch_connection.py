@@ -32,6 +32,11 @@ class Connection(Urllib3HttpConnection):
         return igzip.compress(body if isinstance(body, bytes) else str(body).encode(), GZIP_LEVEL)
 
 
+def is_serverless(settings: "Settings") -> bool:
+    """Answer whether it is OpenSearch Serverless, which does not refresh when it is told to, and has shards and replicas of its own."""
+    return service_of(settings) == "aoss"
+
+
 def service_of(settings: "Settings") -> Service:
     """Answer what requests are signed for; raises :class:`SettingError` where the setting ``opensearch_service`` is none of the services."""
     if settings.opensearch_service:

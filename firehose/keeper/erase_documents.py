@@ -22,7 +22,7 @@ from firehose.keeper.conditions import ATTRIBUTES, chosen, forms_of, written
 from firehose.keeper.erase import ALWAYS, Order, places
 from firehose.keeper.merge import source, steady_view
 from firehose.opensearch_gone import Gone, note
-from firehose.opensearch_indices import Performs, ask
+from firehose.opensearch_indices import MISSING_IS_WELL, Performs, ask, refresh
 from firehose.parts import event_times
 from firehose.sinks.opensearch.body import index_of
 from tailrace.clock import US_PER_MS
@@ -36,7 +36,6 @@ from tailrace.text import tokens
 PAGE: Final = 1_000
 """Documents of a page of the search, and of a request that deletes."""
 
-_WHERE: Final = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 _COLUMNS: Final = ("event_id", "revision", "event_time", "observed_time")
 
 
@@ -82,10 +81,9 @@ class DocumentErasure:
         indices, asked = f"{INDEX_PREFIX}{table}-*", _query(table, order)
         if not asked:
             return
-        if not self.serverless:
-            ask(self.opensearch, "POST", f"/{indices}/_refresh", params=_WHERE)
+        refresh(self.opensearch, indices, serverless=self.serverless)
         body: dict[str, Any] = {"size": PAGE, "query": asked, "sort": [{"@timestamp": "asc"}, {"event_id": "asc"}]}
-        while hits := ask(self.opensearch, "POST", f"/{indices}/_search", body, _WHERE)["hits"]["hits"]:
+        while hits := ask(self.opensearch, "POST", f"/{indices}/_search", body, MISSING_IS_WELL)["hits"]["hits"]:
             yield from (
                 _Document(hit["_index"], hit["_id"], int(hit["_source"].get("revision") or 0)) for hit in hits if _is_meant(hit["_source"], table, order)
             )

@@ -12,7 +12,7 @@ from typing import Any
 from firehose.disk import Probe, no_probe
 from firehose.keeper.retention import Retention
 from firehose.opensearch_gone import Gone, note
-from firehose.opensearch_indices import DayIndex, Performs, ask, day_indices
+from firehose.opensearch_indices import DayIndex, Performs, ask, day_indices, refresh
 from tailrace.clock import US_PER_DAY, US_PER_MS
 from tailrace.errors import TransientError
 from tailrace.settings import Settings
@@ -48,19 +48,15 @@ class IndexExpiry:
     def _is_old(self, index: DayIndex, before_us: int) -> bool:
         if not index.is_absurd:
             return index.start_us + US_PER_DAY <= before_us
-        self._refresh(index)
+        refresh(self._opensearch, index.name, serverless=self._serverless)
         newest = self._asked(index, {"newest": {"max": {"field": "observed_timestamp"}}})["newest"].get("value")
         return newest is not None and newest * US_PER_MS < before_us
 
     def _counted(self, index: DayIndex) -> Gone:
-        self._refresh(index)
+        refresh(self._opensearch, index.name, serverless=self._serverless)
         documents = int(ask(self._opensearch, "POST", f"/{index.name}/_count", {"query": {"match_all": {}}})["count"])
         revisions = self._asked(index, {"revisions": {"sum": {"field": "revision"}}})["revisions"].get("value")
         return Gone(index.uuid, index.name, index.table, documents, int(revisions or 0))
-
-    def _refresh(self, index: DayIndex) -> None:
-        if not self._serverless:
-            ask(self._opensearch, "POST", f"/{index.name}/_refresh")
 
     def _delete(self, index: DayIndex, gone: Gone, now_us: int) -> None:
         note(self._account, [gone], now_us)
@@ -80,7 +76,7 @@ def index_expiry(settings: Settings, rules: Retention, probe: Probe = no_probe) 
     if not settings.opensearch_url or not (rules.keep_us or rules.opensearch_us):
         return None
     from tailrace import aws  # opensearch-py takes long to import
-    from tailrace.opensearch_connection import service_of
+    from tailrace.opensearch_connection import is_serverless
 
     transport = aws.opensearch(settings).transport
-    return IndexExpiry(transport, rules, settings.opensearch_gone_path, probe, serverless=service_of(settings) == "aoss")
+    return IndexExpiry(transport, rules, settings.opensearch_gone_path, probe, serverless=is_serverless(settings))

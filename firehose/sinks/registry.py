@@ -53,10 +53,10 @@ def _lake(parts: Parts) -> Sink:
 def _opensearch(parts: Parts) -> Sink:
     from firehose.sinks.opensearch.sink import OpenSearchSink
     from tailrace import aws
-    from tailrace.opensearch_connection import service_of
+    from tailrace.opensearch_connection import is_serverless
 
     register = parts.register or AttributeRegister(parts.settings.register_path)
-    serverless = service_of(parts.settings) == "aoss"
+    serverless = is_serverless(parts.settings)
     return OpenSearchSink(aws.opensearch(parts.settings).transport, register, parts.dead, parts.clock, probe=parts.probe, serverless=serverless)
 
 

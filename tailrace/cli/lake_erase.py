@@ -81,9 +81,9 @@ def _opensearch(settings: Settings, now_us: int) -> DocumentErasure | None:
     if not settings.opensearch_url:
         return None
     from tailrace import aws  # opensearch-py takes long to import
-    from tailrace.opensearch_connection import service_of
+    from tailrace.opensearch_connection import is_serverless
 
-    return DocumentErasure(aws.opensearch(settings).transport, settings.opensearch_gone_path, now_us, serverless=service_of(settings) == "aoss")
+    return DocumentErasure(aws.opensearch(settings).transport, settings.opensearch_gone_path, now_us, serverless=is_serverless(settings))
 
 
 def _places(settings: Settings, order: Order, found: dict[str, Any]) -> list[Place]:

@@ -96,7 +96,7 @@ def _opensearch_account(settings: Settings, hops: Hops) -> Account:
         went = any(hop.sink == "opensearch" and hop.went_out for hop in before)
         return Account(notes=("opensearch is not counted, because the setting opensearch_url is empty",) if went else ())
     from tailrace import aws  # boto3 and opensearch-py take long to import
-    from tailrace.opensearch_connection import service_of
+    from tailrace.opensearch_connection import is_serverless
 
     days: dict[TableName, dict[str, int]] = {}
     store = open_store(settings)
@@ -105,7 +105,7 @@ def _opensearch_account(settings: Settings, hops: Hops) -> Account:
         rows = sum(rows_in(source(store, part))[0] for part in seen.live)
         of_table[seen.partition.day] = of_table.get(seen.partition.day, 0) + rows
     try:
-        there = stored(aws.opensearch(settings).transport, settings.opensearch_gone_path, serverless=service_of(settings) == "aoss")
+        there = stored(aws.opensearch(settings).transport, settings.opensearch_gone_path, serverless=is_serverless(settings))
     except TransientError as error:
         return Account(problems=(f"opensearch could not be counted: {error}",))
     return account(before, ReplayLog(settings.dead_log_path).sent_again("opensearch"), there, days, after=tuple(hops()))
