@@ -19,10 +19,11 @@ BAD_REQUEST: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway answered: the status of HTTP and the body."""
+    """What a gateway answered: the status of HTTP, the body, and for how many seconds it asks to be left alone (``Retry-After``; 0: it does not)."""
 
     status: int
     body: bytes
+    retry_after_s: float = 0.0
 
     def json(self) -> Any:  # noqa: ANN401 - whatever JSON can hold
         """Answer the body as JSON; ``None`` where it is none."""
@@ -33,8 +34,10 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Why a request was refused, in the words of the answer."""
+        """Why a request was refused, in the words of the answer, few of them where it is none of a gateway's."""
         told = self.json()
+        if told is None:
+            return self.body[:100].decode("utf-8", "replace")
         error = told.get("error", "") if isinstance(told, dict) else ""
         return str(error.get("reason", "") if isinstance(error, dict) else error)[:300]
 
@@ -55,7 +58,13 @@ class GatewayClient:
             answer = self._pool.request(method, f"{self.url}{path}", body=body, headers=headers, timeout=timeout_s, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             raise TransientError(f"the gateway at {self.url} does not answer{_why(error)}") from error
-        return Answer(answer.status, answer.data)
+        return answer_of(answer)
+
+
+def answer_of(response: urllib3.BaseHTTPResponse) -> Answer:
+    """Read what a gateway answered; a ``Retry-After`` that is a date depends on clocks, and is not read."""
+    seconds = response.headers.get("retry-after", "")
+    return Answer(response.status, response.data, float(seconds) if seconds.isascii() and seconds.isdecimal() else 0.0)
 
 
 def gateway_ok(settings: Settings, path: str) -> Callable[[], bool]:

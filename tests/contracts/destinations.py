@@ -21,11 +21,12 @@ from firehose.sinks.records import RecordSink
 from firehose.sinks.sns import calls as sns
 from firehose.sinks.sqs import calls as sqs
 from firehose.sinks.stdout import calls as stdout
-from firehose.sinks.tailrace.sink import Answer, TailraceSink
+from firehose.sinks.tailrace.sink import TailraceSink
 from tailrace import aws
 from tailrace.clock import SystemClock
 from tailrace.errors import TransientError
 from tailrace.fields import AttributeRegister
+from tailrace.gateway_client import Answer
 from tailrace.schema import TableName
 from tailrace.settings import Settings
 from tailrace.stores.folder import FolderStore
@@ -146,13 +147,13 @@ class Door:
             self.faults -= 1
             if self.faults % 2:
                 raise TransientError("no answer")
-            return Answer(503, "the spool is full")
+            return Answer(503, b"the spool is full")
         if len(body) > self.max_bytes:
-            return Answer(413, "too long")
+            return Answer(413, b"too long")
         found, _ = decode(table, body)
         assert {source for source, _ in found} == {"test:a"}
         self.rows += [str(one) for _, rows in found for one in rows["event_id"].to_pylist()]
-        return Answer(200, "")
+        return Answer(200, b"")
 
 
 @dataclass

@@ -6,11 +6,9 @@
 
 import ssl
 from collections import Counter, deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-import orjson
 import pyarrow as pa
 import urllib3
 
@@ -23,6 +21,7 @@ from firehose.json_text import json_lines
 from tailrace.clock import Clock
 from tailrace.errors import PermanentError, TransientError
 from tailrace.fields import AttributeRegister
+from tailrace.gateway_client import Answer, answer_of
 from tailrace.schema import TableName
 from tailrace.wire import MEDIA_TYPE, encode
 
@@ -31,15 +30,6 @@ LIMITS: Final = Limits(rows=20_000, nbytes=16 * 1024 * 1024, after_s=0.25)
 PATH: Final = "/_tailrace/rows"
 TOO_MUCH: Final = 413
 TIMEOUT_S: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The status of an answer, what it says, and how many seconds it asks to be left alone."""
-
-    status: int
-    reason: str
-    retry_after_s: float = 0.0
 
 
 class Posts(Protocol):
@@ -63,7 +53,7 @@ class Gateway:
             answer = self._pool.request("POST", f"{self._url}{PATH}?table={table}", body=body, headers=self._headers, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientError(f"{self._url}: {error}") from error
-        return Answer(answer.status, _reason(answer.data), _seconds(answer.headers.get("retry-after", "")))
+        return answer_of(answer)
 
 
 class TailraceSink:
@@ -139,18 +129,3 @@ class _Attempt:
         self.dead[key] += 1
         line = str(json_lines(piece.table, piece.rows)[0]).rstrip("\n").encode()
         self.letters.append(DeadLetter("document", reason, line, {"sink": NAME, "table": piece.table, "source": key[0]}))
-
-
-def _seconds(text: str) -> float:
-    """Read a ``Retry-After`` of seconds; its other form, a date, depends on clocks and is not read."""
-    return float(text) if text.isascii() and text.isdecimal() else 0.0
-
-
-def _reason(data: bytes) -> str:
-    """Answer what an answer says, in few words."""
-    try:
-        told = orjson.loads(data)
-        error = told.get("error", "") if isinstance(told, Mapping) else ""
-        return str(error.get("reason", "") if isinstance(error, Mapping) else error)[:300]
-    except orjson.JSONDecodeError:
-        return data[:100].decode("utf-8", "replace")
