@@ -4,19 +4,17 @@ They go through the collector like all that comes in, and the ledger has them un
 grew by since the last time, without ``_total``; labels are attributes (``tailrace.sink``). What the write path cannot take now is left out: whoever needs to know of that asks ``/healthz``.
 """
 
-import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Self
+from typing import Final
 
 import orjson
 
 from collectors.collector import Collector
 from collectors.envelopes.points import Point, points_table
 from gateway.parts import Parts
+from gateway.regularly import Regularly
 from gateway.telemetry import METRICS, Sample, samples
 from tailrace.clock import Clock
-from tailrace.errors import TransientError
 from tailrace.ids import position_event_id
 from tailrace.schema import FieldType
 
@@ -28,7 +26,6 @@ PREFIX: Final = "tailrace."
 
 TEMPORALITY: Final = "metric.temporality"
 LEAST_EVERY_S: Final = 1.0
-STOP_WITHIN_S: Final = 5.0
 _TOTAL: Final = "_total"
 
 WRITTEN: Final = (
@@ -56,27 +53,15 @@ _UNITS: Final = (("_bytes", "Bytes"), ("_seconds", "Seconds"), ("_ratio", None),
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = {metric.name: metric.labels for metric in METRICS}
 
 Key = tuple[str, tuple[str, ...]]
-_log = logging.getLogger(__name__)
 
 
-class OwnMetrics:
+class OwnMetrics(Regularly):
     """Writes them in the background; a context manager. ``read`` answers the samples of a moment."""
 
     def __init__(self, read: Callable[[], Sequence[Sample]], collector: Collector, clock: Clock, every_s: float) -> None:
-        self._read, self._collector, self._clock, self._every_s = read, collector, clock, max(every_s, LEAST_EVERY_S)
+        super().__init__("own metrics", max(every_s, LEAST_EVERY_S))
+        self._read, self._collector, self._clock = read, collector, clock
         self._before: dict[Key, float] = {(name, labels): value for name, labels, value in read()}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="own-metrics", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Start; the first rows come after the first interval."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """End, after the rows that are being put."""
-        self._stop.set()
-        self._thread.join(STOP_WITHIN_S)
 
     def write(self) -> int:
         """Put the rows of this moment; answer how many. Raises :class:`TransientError` where they are not taken: the next ones hold what counters grew by."""
@@ -102,15 +87,6 @@ class OwnMetrics:
                 service_name=SERVICE,
                 attributes=orjson.dumps(told).decode() if told else None,
             )
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self.write()
-            except TransientError as error:
-                _log.warning("own metrics are left out: %s", error)
-            except Exception:  # noqa: BLE001 - whatever it is, the next ones come at their time
-                _log.exception("own metrics")
 
 
 def own_metrics(parts: Parts, every_s: float) -> OwnMetrics:

@@ -7,7 +7,6 @@ What the queue or the write path cannot take is left out, and counted.
 
 import logging
 import queue
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Self
@@ -16,13 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collectors.collector import Collector
 from gateway.answers import LIVE_PATH, READY_PATH
+from gateway.regularly import Regularly
 from tailrace.errors import TransientError
 from tailrace.tracing import Tracer
 
 SOURCE: Final = "tailrace:traces"
 SERVICE: Final = "tailrace-gateway"
 WRITE_EVERY_S: Final = 1.0
-STOP_WITHIN_S: Final = 5.0
 MAX_WAITING: Final = 1_000
 MAX_URL_CHARS: Final = 200
 UNTRACED_PATHS: Final = frozenset({LIVE_PATH, READY_PATH, "/healthz", "/metrics", "/_tailrace/status"})
@@ -30,27 +29,24 @@ UNTRACED_PATHS: Final = frozenset({LIVE_PATH, READY_PATH, "/healthz", "/metrics"
 _log = logging.getLogger(__name__)
 
 
-class OwnTraces:
+class OwnTraces(Regularly):
     """Writes what a tracer gives in the background; a context manager, while which the tracer traces."""
 
     def __init__(self, tracer: Tracer, collector: Collector) -> None:
+        super().__init__("own traces", WRITE_EVERY_S)
         self._tracer, self._collector = tracer, collector
         self._waiting: queue.Queue[bytes] = queue.Queue(MAX_WAITING)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="own-traces", daemon=True)
         self._totals = {"segments": 0, "spans": 0, "left_out": 0}
 
     def __enter__(self) -> Self:
         """Begin to trace."""
         self._tracer.emit = self._take
-        self._thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(self, *exc: object) -> None:
         """End, after the rows that are being put."""
         self._tracer.emit = None
-        self._stop.set()
-        self._thread.join(STOP_WITHIN_S)
+        super().__exit__(*exc)
 
     def status(self) -> Mapping[str, Any]:
         """Answer totals since the start: segments that ended, rows that they became, segments that were left out."""
@@ -76,15 +72,6 @@ class OwnTraces:
             self._waiting.put_nowait(document)
         except queue.Full:
             self._totals["left_out"] += 1
-
-    def _run(self) -> None:
-        while not self._stop.wait(WRITE_EVERY_S):
-            try:
-                self.write()
-            except TransientError as error:
-                _log.warning("own traces are left out: %s", error)
-            except Exception:  # noqa: BLE001 - whatever it is, the next ones come at their time
-                _log.exception("own traces")
 
 
 class Traced:
