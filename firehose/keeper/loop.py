@@ -58,6 +58,19 @@ class Rounds:
     due_parts: int = 0
 
 
+class _Every:
+    """Says once in so many seconds that it is time; the first time at once."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._seconds, self._clock, self._at_s = seconds, clock, clock.monotonic_s()
+
+    def is_due(self) -> bool:
+        now_s = self._clock.monotonic_s()
+        due = now_s >= self._at_s
+        self._at_s = now_s + self._seconds if due else self._at_s
+        return due
+
+
 class Keeper:
     """Merges, expires and deletes in the background; a context manager. ``grace_s`` must be longer than the longest query.
 
@@ -79,9 +92,8 @@ class Keeper:
         rules = read_retention(settings.retention_path, required=bool(settings.retention))
         self._expiry = Expiry(self._store, rules, probe) if rules else None
         self._indices = index_expiry(settings, rules, probe)
-        self._expire_at_s, self._expired = clock.monotonic_s(), 0
-        self._expire_indices_at_s, self._expired_indices = clock.monotonic_s(), 0
-        self._sweep_at_s = clock.monotonic_s()
+        self._expired = self._expired_indices = 0
+        self._expires, self._expires_indices, self._sweeps = (_Every(seconds, clock) for seconds in (EXPIRE_EVERY_S, EXPIRE_EVERY_S, SWEEP_EVERY_S))
         self._first_seen: dict[str, float] = {}
         self._tokens = TokenFilters(self._store, probe)
         self._done, self._deleted, self._filters, self._error = Merged(), 0, 0, ""
@@ -145,30 +157,24 @@ class Keeper:
 
     def expire(self) -> int:
         """Let go what may go by the rules of retention, if it is time to look again; answer how many rows."""
-        now_s = self._clock.monotonic_s()
-        if self._expiry is None or now_s < self._expire_at_s:
+        if self._expiry is None or not self._expires.is_due():
             return 0
-        self._expire_at_s = now_s + EXPIRE_EVERY_S
         rows = sum(one.rows for one in self._expiry.run(self._clock.now_us()))
         self._expired += rows
         return rows
 
     def expire_indices(self) -> int:
         """Delete the indices of OpenSearch that may go by the rules of retention, if it is time to look again; answer how many."""
-        now_s = self._clock.monotonic_s()
-        if self._indices is None or now_s < self._expire_indices_at_s:
+        if self._indices is None or not self._expires_indices.is_due():
             return 0
-        self._expire_indices_at_s = now_s + EXPIRE_EVERY_S
         count = len(self._indices.run(self._clock.now_us()))
         self._expired_indices += count
         return count
 
     def sweep(self) -> int:
         """Delete what writers that were killed left in the store, if it is time to look again; answer how many files."""
-        now_s = self._clock.monotonic_s()
-        if not isinstance(self._store, Sweeps) or now_s < self._sweep_at_s:
+        if not isinstance(self._store, Sweeps) or not self._sweeps.is_due():
             return 0
-        self._sweep_at_s = now_s + SWEEP_EVERY_S
         return self._store.sweep(self._clock.now_us() / US_PER_S - LEFT_AFTER_S)
 
     def _run(self) -> None:
