@@ -92,7 +92,7 @@ class AttributeRegister:
         with self._lock:
             new = [name for name, kind in seen.items() if name not in self._refused and self._may_learn(name, kind)]
             share = self._share(holder) if new else 0
-            learned = self._fitting(new, share)
+            learned = self._fitting(new, share) if share else ()  # a holder that has its share brings the same names with every batch
             for name in learned:
                 self._learned[name], self._holders[name] = seen[name], holder
             if learned:
